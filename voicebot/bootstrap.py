@@ -1,0 +1,1 @@
+"""The only wiring: which part stands behind which port."""

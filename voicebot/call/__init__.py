@@ -1,0 +1,1 @@
+"""One call: the way of one utterance, from answer to hang-up."""

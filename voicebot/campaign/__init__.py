@@ -1,0 +1,1 @@
+"""Campaigns: whom to call, when, and what came of it."""

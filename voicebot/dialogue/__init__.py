@@ -1,0 +1,1 @@
+"""Playbook, state, relation, situation and policy of a conversation."""

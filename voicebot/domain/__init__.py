@@ -1,0 +1,1 @@
+"""Values and Protocols of the whole product. Standard library only."""

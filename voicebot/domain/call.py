@@ -1,0 +1,161 @@
+"""Calls: how they begin, go on and end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from voicebot.domain.dialogue import Decision
+from voicebot.domain.script import Action, Expect
+from voicebot.domain.speech import UtteranceKind
+from voicebot.domain.understanding import Understanding
+
+
+class Direction(StrEnum):
+    """Who began the call."""
+
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+class Delivery(StrEnum):
+    """How a decision reaches its listener (推送)."""
+
+    SPEAK = "speak"
+    SUGGEST = "suggest"
+
+
+class Disposition(StrEnum):
+    """How a call attempt ended (通话结果)."""
+
+    INTERESTED = "interested"
+    CALLBACK = "callback"
+    REFUSED = "refused"
+    DO_NOT_CALL = "do_not_call"
+    WRONG_PERSON = "wrong_person"
+    UNDECIDED = "undecided"  # talked, without a result
+    TRANSFERRED = "transferred"
+    SILENT = "silent"  # answered, never spoke
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    VOICEMAIL = "voicemail"
+    UNREACHABLE = "unreachable"  # switched off, invalid number, network
+    DROPPED = "dropped"  # ended by a fault of ours or the line's
+
+
+class IntentLevel(StrEnum):
+    """How interested the customer is (意向等级)."""
+
+    A = "A"  # wants it, or talks to an agent now
+    B = "B"  # interested, open questions
+    C = "C"  # hesitant, or asks to be called back
+    D = "D"  # undecided or unknown
+    E = "E"  # refused
+    F = "F"  # never call again, wrong person, unreachable
+
+
+class EndCause(StrEnum):
+    """Which side or event ended a call attempt."""
+
+    CUSTOMER_HUNG_UP = "customer_hung_up"
+    BOT_HUNG_UP = "bot_hung_up"
+    TRANSFERRED = "transferred"
+    NO_ANSWER = "no_answer"  # ring time-out
+    BUSY = "busy"  # 486, 600
+    REJECTED = "rejected"  # 403, 603 and the like
+    UNREACHABLE = "unreachable"  # 404, 480, 5xx, network
+    NO_MEDIA = "no_media"  # answered, RTP never came
+    FAILURE = "failure"  # our own fault
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """What a line worker needs to conduct a call, outbound or inbound."""
+
+    call_id: str
+    attempt_id: str
+    campaign_id: str
+    contact_id: str
+    playbook_id: str
+    direction: Direction
+    to_uri: str = ""  # outbound: the SIP URI to call
+    caller_id: str = ""  # outbound: From URI or number
+    headers: Mapping[str, str] = field(default_factory=dict)
+    slots: Mapping[str, str] = field(default_factory=dict)
+    delivery: Delivery = Delivery.SPEAK
+    ring_timeout_s: float = 40.0
+    transfer_uri: str = ""  # where a takeover goes; "" = none
+    record: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of one call, with its reasons."""
+
+    disposition: Disposition
+    intent_level: IntentLevel
+    reasons: tuple[str, ...]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    opted_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRef:
+    """A rendered prompt in the cache."""
+
+    key: str
+    text: str
+    duration_ms: int
+    engine: str
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn as it is journaled: utterance + decision + delivery (轮次)."""
+
+    call_id: str
+    seq: int
+    at: datetime  # UTC, when the decision was committed
+    kind: UtteranceKind
+    start_s: float  # of the utterance, seconds since answer
+    end_s: float
+    understanding: Understanding
+    decision: Decision
+    barged_in: bool = False
+    heard_ms: int | None = None  # of the script before; None = all
+    delivery: Delivery = Delivery.SPEAK
+    prompt_engine: str = ""
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """A decision as it comes back to the line worker. Nothing is said before it is committed."""
+
+    generation: int
+    action: Action
+    prompts: tuple[PromptRef, ...]
+    turn: Turn
+    snapshot: bytes  # the next snapshot, opaque here
+    expect: Expect = Expect.OPEN
+    patience_ms: int = 6000
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A finished call attempt as it is journaled."""
+
+    request: CallRequest
+    cause: EndCause
+    outcome: Outcome
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime
+    sip_status: int = 0  # final SIP status of the INVITE; 0 = none came
+    sip_reason: str = ""
+    recording: str = ""  # blob key of the stereo WAV
+    worker: str = ""
+    turns: int = 0

@@ -1,0 +1,187 @@
+"""The Protocols through which rooms of the house meet. Wired in `voicebot.bootstrap`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from voicebot.domain.audio import Audio
+from voicebot.domain.call import (
+    CallRecord,
+    CallRequest,
+    EndCause,
+    Outcome,
+    PromptRef,
+    Turn,
+    TurnResult,
+)
+from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
+from voicebot.domain.emotion import Emotion, SpeakerBaseline
+from voicebot.domain.script import Playbook, Style
+from voicebot.domain.speech import Prosody, Transcript, Utterance
+from voicebot.domain.understanding import Situation, Understanding
+
+
+class RecognitionStream(Protocol):
+    """One utterance being recognised."""
+
+    def feed(self, pcm: bytes) -> None:
+        """Take the next speech, at the rate the stream was opened with."""
+
+    def result(self, *, final: bool) -> Transcript:
+        """Return the words so far. Blocks while the engine computes; `final` ends the stream."""
+
+    def abort(self) -> None:
+        """Throw the stream away; a running decode may finish unheard."""
+
+
+class Recognizer(Protocol):
+    """A speech recognition engine. Thread-safe: many streams at once."""
+
+    name: str
+
+    def open(self, rate_hz: int, phrases: Sequence[str] = ()) -> RecognitionStream:
+        """Begin one utterance. `phrases`: words and answers expected here."""
+
+
+class EmotionAnalyzer(Protocol):
+    """Turns words and sound into keywords, prosody and emotion (first, second, fused)."""
+
+    version: str
+
+    def analyse(
+        self, transcript: Transcript, audio: Audio | None, baseline: SpeakerBaseline
+    ) -> tuple[tuple[str, ...], Prosody | None, Emotion, SpeakerBaseline]:
+        """Return keywords, the utterance's prosody, its emotion and the next baseline."""
+
+
+class SituationReader(Protocol):
+    """Reads the customer's situation from words (and later, background sound)."""
+
+    def read(self, transcript: Transcript, audio: Audio | None, before: Situation) -> Situation:
+        """Return the situation after this utterance."""
+
+
+class Ranker(Protocol):
+    """The target model (目标模型): understanding -> candidate scripts."""
+
+    version: str
+
+    def rank(
+        self,
+        understanding: Understanding,
+        state: DialogueState,
+        playbook: Playbook,
+        allowed: Sequence[str],
+        k: int = 5,
+    ) -> tuple[Candidate, ...]:
+        """Return up to k of the allowed script ids, most probable first."""
+
+
+class DialoguePolicy(Protocol):
+    """Chooses one script (话术决策) and advances the state. Pure: same input, same output."""
+
+    def begin(self, playbook: Playbook, slots: Mapping[str, str]) -> DialogueState:
+        """Return the state before the opening."""
+
+    def allowed(self, state: DialogueState, playbook: Playbook) -> tuple[str, ...]:
+        """Return the script ids that may be said now: gated by scene, needs and compliance."""
+
+    def relate(self, understanding: Understanding, state: DialogueState, playbook: Playbook) -> Relation:
+        """Return how the utterance relates to those before."""
+
+    def choose(
+        self,
+        utterance: Utterance,
+        understanding: Understanding,
+        relation: Relation,
+        candidates: Sequence[Candidate],
+        state: DialogueState,
+        playbook: Playbook,
+        seed: int,
+    ) -> tuple[Decision, DialogueState]:
+        """Return the decision and the state after it."""
+
+    def conclude(self, state: DialogueState, cause: EndCause) -> Outcome:
+        """Return the disposition, intent level and reasons at the end of a call."""
+
+
+class Synthesizer(Protocol):
+    """A voice. hanzi and style in, 8 kHz audio out."""
+
+    name: str
+    robotic: bool  # not fit for customers: warn
+
+    def available(self) -> str:
+        """Return "" if the engine can speak here, else why not."""
+
+    def synthesize(self, text: str, style: Style) -> Audio:
+        """Return the spoken text. Raises SynthesisError; never returns silence."""
+
+
+class PromptStore(Protocol):
+    """Rendered prompts (prompt cache), keyed by hash."""
+
+    def prepare(self, text: str, style: Style, *, protected: bool = False) -> PromptRef:
+        """Return the cached prompt for a text, rendering it first if need be."""
+
+    def audio(self, key: str) -> Audio:
+        """Return a prompt's audio."""
+
+
+class PlaybookSource(Protocol):
+    """Where playbooks come from."""
+
+    def get(self, playbook_id: str, version: str = "") -> Playbook:
+        """Return a playbook, the newest if no version is named."""
+
+
+class Conversation(Protocol):
+    """The inference side of one call, as the line worker sees it (over gRPC or in-process)."""
+
+    async def open(self, request: CallRequest, snapshot: bytes = b"") -> bytes:
+        """Begin, or resume from a snapshot. Returns the snapshot."""
+
+    def speech(self, generation: int, pcm: bytes) -> None:
+        """Pass on speech since onset, in order. Does not block."""
+
+    async def decide(self, generation: int, utterance: Utterance) -> TurnResult:
+        """Decide on the utterance so far. Asked again with a newer generation if speech goes on.
+
+        `utterance.audio` is not sent again: it is what `speech` carried for this generation.
+        """
+
+    async def commit(self, generation: int) -> None:
+        """Make this generation's decision real; its snapshot is the state from now on."""
+
+    async def prompt(self, ref: PromptRef) -> Audio:
+        """Return a prompt's audio."""
+
+    async def close(self, cause: EndCause) -> Outcome:
+        """End the call and return its outcome."""
+
+
+class Journal(Protocol):
+    """The call journal. Never blocks, never loses: spools to disk while the database is away."""
+
+    def answered(self, request: CallRequest, worker: str) -> None:
+        """The call was answered."""
+
+    def turn(self, turn: Turn) -> None:
+        """A turn was committed. A decision with do_not_call writes that in the same transaction."""
+
+    def ended(self, record: CallRecord) -> None:
+        """The call attempt ended."""
+
+
+class BlobStore(Protocol):
+    """Recordings, prompts and weights."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write a blob atomically."""
+
+    def get(self, key: str) -> bytes:
+        """Return a blob; StoreError if it is missing."""
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """List keys."""

@@ -1,0 +1,105 @@
+"""Playbooks (话术库): what may be said, where in the conversation, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+ANY_SCENE = "*"
+
+
+class Style(StrEnum):
+    """Tone in which a script is spoken; follows the customer's emotion."""
+
+    NEUTRAL = "neutral"
+    SOFT = "soft"  # softer and slower
+    BRISK = "brisk"
+
+
+class Action(StrEnum):
+    """What a decision does."""
+
+    SAY = "say"
+    TRANSFER = "transfer"  # say the script, then hand over to a human agent
+    HANG_UP = "hang_up"  # say the script, then end the call
+
+
+class Expect(StrEnum):
+    """What kind of answer a script asks for."""
+
+    OPEN = "open"
+    YES_NO = "yes_no"
+    TIME = "time"
+    NAME = "name"
+    NUMBER = "number"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One expected answer of a script: its class and the ways customers say it."""
+
+    name: str  # yes, no, later, ...
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One thing to say (话术)."""
+
+    id: str
+    scene: str  # dialogue node it belongs to; ANY_SCENE = reachable from everywhere
+    text: str  # hanzi, with {slot} placeholders
+    examples: tuple[str, ...] = ()  # customer lines that this script answers
+    act: str = "inform"  # dialogue act of the script: greet, ask, inform, object, ...
+    next_scene: str = ""  # "" = stay
+    action: Action = Action.SAY
+    expect: Expect = Expect.OPEN
+    answers: tuple[Answer, ...] = ()
+    styles: Mapping[str, str] = field(default_factory=dict)  # Style -> its own wording
+    variants: tuple[str, ...] = ()  # other wordings for A/B
+    protected: bool = False  # legal announcement: never interrupted, never shortened
+    do_not_call: bool = False  # saying it records the customer's "no" for good
+    goal: str = ""  # goal that saying it reaches (pitched, callback_agreed, interested, ...)
+    needs: tuple[str, ...] = ()  # goals that must be reached before
+    repeatable: bool = False
+    reprompt: tuple[str, ...] = ()  # other wordings after silence
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A dialogue node."""
+
+    id: str
+    title: str  # for people, in Chinese
+    next: tuple[str, ...] = ()  # scenes that may follow
+    default: str = ""  # script said when nothing fits
+    patience_ms: int = 6000  # silence before the customer is re-prompted
+    protected: bool = False  # no exploration here
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """The scripts for one product."""
+
+    id: str
+    version: str  # hash of the content
+    title: str
+    company: str
+    product: str
+    scenes: Mapping[str, Scene]
+    scripts: Mapping[str, Script]
+    opening: str  # script ids with a fixed role
+    announcement: str  # the script that names company, robot and recording; may be the opening
+    unclear: tuple[str, ...]  # ask back, in this order
+    silence: tuple[str, ...]  # re-prompts, in this order
+    give_up: str  # polite close after silence or too many unclear turns
+    apology: str
+    do_not_call: str
+    handover: str
+    farewell: str
+    slots: Mapping[str, str] = field(default_factory=dict)  # slot name -> type
+    defaults: Mapping[str, str] = field(default_factory=dict)  # slot name -> value
+    keywords: tuple[str, ...] = ()  # domain words for jieba and the recogniser
+    readings: Mapping[str, str] = field(default_factory=dict)  # phrase -> pinyin for polyphones

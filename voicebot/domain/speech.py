@@ -1,0 +1,71 @@
+"""What the customer said, as sound and as words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from voicebot.domain.audio import Audio
+
+
+class UtteranceKind(StrEnum):
+    """What made the bot's turn come."""
+
+    ANSWERED = "answered"  # the call was answered: the bot opens
+    SPEECH = "speech"
+    SILENCE = "silence"  # the customer said nothing for the scene's patience
+    DTMF = "dtmf"
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One stretch of customer speech (语句), or what stands in for it."""
+
+    kind: UtteranceKind
+    start_s: float  # seconds since the call was answered
+    end_s: float
+    audio: Audio | None = None  # from 300 ms before onset to the last speech frame and its tail
+    dtmf: str = ""
+    barged_in: bool = False  # the customer began while a prompt was playing
+    heard_ms: int | None = None  # of the script before: how much was played; None = all of it
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word with its place in the utterance's audio."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float  # 0-1
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The words of one utterance."""
+
+    text: str
+    words: tuple[Word, ...] = ()
+    timing: Literal["native", "estimated"] = "estimated"
+    confidence: float = 0.0  # 0-1
+    engine: str = ""
+    compute_s: float = 0.0  # CPU seconds of the engine
+    raw_text: str = ""  # before correction by domain knowledge
+    method: str = "1-best"  # how text came from raw_text
+
+
+@dataclass(frozen=True, slots=True)
+class Prosody:
+    """How a stretch of speech sounds. `vector` is what models read; the rest is for people."""
+
+    f0_median_hz: float  # 0 = unvoiced
+    f0_range_st: float  # 10th to 90th percentile, semitones
+    f0_slope_st_s: float  # semitones per second
+    level_db: float  # active level, dB below full scale (dBov)
+    tilt_db: float  # energy below 1 kHz against above it
+    voiced_ratio: float  # 0-1
+    rate_syl_s: float  # syllables per second; 0 = unknown
+    duration_s: float
+    vector: tuple[float, ...] = ()
+    feature_version: str = ""

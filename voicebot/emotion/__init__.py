@@ -1,0 +1,1 @@
+"""Emotion information: lexicon, prosody, model and their fusion."""

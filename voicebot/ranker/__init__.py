@@ -1,0 +1,1 @@
+"""The target model: understanding to candidate scripts."""

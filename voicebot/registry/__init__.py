@@ -1,0 +1,1 @@
+"""Versions of models and playbooks: manifests, hashes, loading."""

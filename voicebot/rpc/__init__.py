@@ -1,0 +1,1 @@
+"""gRPC between processes: the only room that knows grpc."""

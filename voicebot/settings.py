@@ -1,0 +1,34 @@
+"""The only reader of the environment. Every setting is VOICEBOT_<NAME>."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _data_home() -> Path:
+    return Path.home() / ".local" / "share" / "voicebot"
+
+
+class Settings(BaseSettings):
+    """How this installation runs. Defaults suit one machine, on loopback."""
+
+    model_config = SettingsConfigDict(env_prefix="VOICEBOT_", extra="ignore")
+
+    home: Path = Field(default_factory=_data_home, description="data: database, recordings, prompts, models")
+    database_url: str = Field("", description="PostgreSQL URL; empty = embedded Postgres")
+    bind: str = Field("127.0.0.1", description="address of SIP, RTP and gRPC")
+    sip_port: int = Field(5060, description="first SIP port; each line worker takes the next")
+    rtp_port: int = Field(20000, description="first RTP port; each line worker takes 100")
+    inference_port: int = Field(50051, description="gRPC port of the inference server")
+    line_port: int = Field(50100, description="first gRPC port of line workers")
+    calls: int = Field(4, description="simultaneous calls to be ready for")
+    asr_engine: str = Field("auto", description="auto, whisper or vosk")
+    asr_threads: int = Field(2, description="utterances recognised at the same time")
+    vosk_model: Path | None = Field(None, description="directory of a Vosk model")
+    recordings: bool = Field(True, description="record both directions of every call")
+    number_key: SecretStr | None = Field(None, description="base64 of 32 bytes that encrypt phone numbers")
+    log_level: str = Field("info", description="debug, info, warning or error")
+    log_json: bool = Field(False, description="log as JSON lines")

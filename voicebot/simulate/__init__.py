@@ -1,0 +1,1 @@
+"""Simulated customers: personas and their SIP user agent."""

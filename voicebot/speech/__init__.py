@@ -1,0 +1,1 @@
+"""Speech: from frames to utterances, from utterances to words, from scripts to sound."""

@@ -1,0 +1,1 @@
+"""Where utterances begin and end. Pure cores: no clock, socket or thread."""

@@ -1,0 +1,1 @@
+"""Voices behind the Synthesizer port, and the prompt cache."""

@@ -1,0 +1,1 @@
+"""SIP and RTP: the only room that knows pjsua2."""

@@ -1,0 +1,1 @@
+"""Text: normalisation, jieba tokens, pinyin, redaction, numbers to hanzi."""
