@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
+_adapters: dict[Any, TypeAdapter[Any]] = {}
 
-@cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(kind)
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    # Building an adapter costs milliseconds: one a type and process.
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def encode(value: Any) -> bytes:
@@ -22,7 +25,8 @@ def encode(value: Any) -> bytes:
 
 def decode(kind: type[T], data: bytes | str) -> T:
     """Return the dataclass that JSON describes. Raises pydantic.ValidationError."""
-    return _adapter(kind).validate_json(data)
+    value: T = _adapter(kind).validate_json(data)
+    return value
 
 
 def plain(value: Any) -> Any:
