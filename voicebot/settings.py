@@ -32,3 +32,15 @@ class Settings(BaseSettings):
     number_key: SecretStr | None = Field(None, description="base64 of 32 bytes that encrypt phone numbers")
     log_level: str = Field("info", description="debug, info, warning or error")
     log_json: bool = Field(False, description="log as JSON lines")
+
+    def as_environment(self) -> dict[str, str]:
+        """Return what a child process needs in its environment to have the same settings."""
+        env = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, SecretStr):
+                value = value.get_secret_value()
+            env[f"VOICEBOT_{name.upper()}"] = str(value)
+        return env

@@ -1,0 +1,114 @@
+"""`voicebot serve`: starts the other processes, restarts what dies, drains on SIGTERM. No audio here."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+from voicebot.service.child import Child
+from voicebot.settings import Settings
+
+LEGS_PER_WORKER = 4  # compiled into today's pjsua2 wheel; a worker probes its own at start
+SPARE_LEGS = 1  # kept free in every worker for a takeover
+RESTART_DELAYS_S = (0.0, 1.0, 2.0, 5.0, 10.0)
+DRAIN_S = 60.0
+
+log = structlog.get_logger()
+
+
+def workers_needed(calls: int) -> int:
+    """Return how many line workers carry so many simultaneous calls."""
+    return max(1, math.ceil(calls / (LEGS_PER_WORKER - SPARE_LEGS)))
+
+
+class Supervisor:
+    """The processes of one machine, as an async context manager: all ready inside, all ended after."""
+
+    def __init__(self, settings: Settings, database_url: str, log_dir: Path | None = None) -> None:
+        """Plan the processes.
+
+        Args:
+            settings: of this installation.
+            database_url: of a migrated database.
+            log_dir: where each process logs; None = to our standard error.
+        """
+        env = {**settings.as_environment(), "VOICEBOT_DATABASE_URL": database_url}
+        self.inference = self._child("inference", env, log_dir, nice=5, ready_timeout_s=180)
+        self.lines = [
+            self._child("line", env, log_dir, name=f"line-{index}", args=("--index", str(index)))
+            for index in range(workers_needed(settings.calls))
+        ]
+        self.dialer = self._child("dialer", env, log_dir)
+        self._watchers: list[asyncio.Task[None]] = []
+
+    @staticmethod
+    def _child(
+        module: str,
+        env: Mapping[str, str],
+        log_dir: Path | None,
+        *,
+        name: str = "",
+        args: tuple[str, ...] = (),
+        nice: int = 0,
+        ready_timeout_s: float = 60,
+    ) -> Child:
+        name = name or module
+        return Child(
+            name,
+            f"voicebot.service.{module}",
+            args,
+            env,
+            log_dir / f"{name}.log" if log_dir else None,
+            nice,
+            ready_timeout_s,
+        )
+
+    @property
+    def children(self) -> list[Child]:
+        """Return all processes in the order in which they start."""
+        return [self.inference, *self.lines, self.dialer]
+
+    async def __aenter__(self) -> Supervisor:
+        try:
+            await self.inference.start()
+            await asyncio.gather(*(line.start() for line in self.lines))
+            await self.dialer.start()
+        except BaseException:
+            await self._end(grace_s=3)
+            raise
+        self._watchers = [asyncio.create_task(self._watch(child)) for child in self.children]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        await self._end(DRAIN_S)
+
+    async def _end(self, grace_s: float) -> None:
+        # The dialer first, so that no new call begins; inference last, so that running calls can finish.
+        await self.dialer.stop(grace_s)
+        await asyncio.gather(*(line.stop(grace_s) for line in self.lines))
+        await self.inference.stop(5)
+
+    async def _watch(self, child: Child) -> None:
+        while True:
+            assert child.process is not None
+            status = await child.process.wait()
+            delay = RESTART_DELAYS_S[min(child.restarts, len(RESTART_DELAYS_S) - 1)]
+            child.restarts += 1
+            log.error(
+                "process died", name=child.name, status=status, restart_in_s=delay, restarts=child.restarts
+            )
+            await asyncio.sleep(delay)
+            try:
+                await child.start()
+            except Exception:  # noqa: BLE001 - the edge of a task: whatever it is, try again later
+                log.exception("process did not start again", name=child.name)
