@@ -110,5 +110,5 @@ class Supervisor:
             await asyncio.sleep(delay)
             try:
                 await child.start()
-            except Exception:  # noqa: BLE001 - the edge of a task: whatever it is, try again later
+            except Exception:  # the edge of a task: whatever it is, try again later
                 log.exception("process did not start again", name=child.name)
