@@ -1,0 +1,61 @@
+"""`voicebot train`: models and lexicons from data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from voicebot.domain.errors import DataError
+from voicebot.registry import models, resources
+
+train_app = typer.Typer(help="Train models, publish lexicons.", no_args_is_help=True)
+
+
+@train_app.command()
+def emotion(
+    data: Annotated[Path, typer.Option(help="folder of read Mandarin speech, .flac or .wav")],
+    out: Annotated[Path, typer.Option(help="folder to write: <models>/emotion/<version>")],
+    lexicon: Annotated[str, typer.Option(help="version of the lexicon; empty = the newest")] = "",
+    speakers: Annotated[int, typer.Option(min=10, help="how many speakers to invent")] = 300,
+    seed: Annotated[int, typer.Option(help="of every random choice")] = 1,
+) -> None:
+    """Train the model of the second emotion. Takes some minutes of CPU and the extra `train`."""
+    from voicebot.emotion import lexicon as lexicons
+    from voicebot.emotion import training
+
+    _version(out)
+    words = lexicons.load(models.find((resources.models_dir(),), lexicons.NAME, lexicon))
+    _show(training.train(data, words, out, speakers=speakers, seed=seed), out)
+
+
+@train_app.command()
+def lexicon(
+    source: Annotated[Path, typer.Argument(help="CSV file, UTF-8")],
+    out: Annotated[Path | None, typer.Option(help="folder to write: <models>/lexicon/<version>")] = None,
+) -> None:
+    """Check a lexicon line by line and, with --out, publish it as a version."""
+    from voicebot.emotion import lexicon as lexicons
+
+    if out is None:
+        entries = lexicons.Lexicon.load(source, "unpublished").entries
+        Console().print(f"{source}: {len(entries)} rows, all good")
+        return
+    _version(out)
+    _show(lexicons.publish(source, out), out)
+
+
+def _version(out: Path) -> None:
+    if not models.is_version(out.name):
+        raise DataError(f"{out.name!r} is no version", hint="end --out with a number such as 2 or 1.3")
+
+
+def _show(manifest: models.Manifest, out: Path) -> None:
+    table = Table("figure", "value", title=manifest.label)
+    for name, value in manifest.metrics.items():
+        table.add_row(name, f"{value:.3f}")
+    Console().print(table)
+    Console().print(f"written: {out}")
