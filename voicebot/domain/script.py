@@ -38,10 +38,11 @@ class Expect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One expected answer of a script: its class and the ways customers say it."""
+    """One expected answer of a script: its class, the ways customers say it, and what follows."""
 
     name: str  # yes, no, later, ...
     phrases: tuple[str, ...]
+    then: str = ""  # script id said next; "" = the ranker decides
 
 
 @dataclass(frozen=True, slots=True)
