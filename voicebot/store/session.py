@@ -1,0 +1,76 @@
+"""The door to the database: one engine, one transaction at a time, our own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError as SqlDataError
+from sqlalchemy.orm import Session, sessionmaker
+
+from voicebot.domain.errors import DataError, SettingsError, StoreError
+
+_HINT = "check that PostgreSQL runs and that VOICEBOT_DATABASE_URL names it (voicebot doctor)"
+
+
+class Database:
+    """One PostgreSQL database. Thread-safe; every transaction has its own connection."""
+
+    def __init__(self, url: str, *, pool_size: int = 5, connect_timeout_s: int = 5) -> None:
+        """Take an SQLAlchemy or libpq URL. Connects on first use. Raises SettingsError."""
+        try:
+            self.engine = create_engine(
+                normalised(url),
+                pool_size=pool_size,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": connect_timeout_s, "options": "-c timezone=UTC"},
+            )
+        except ArgumentError as error:
+            raise SettingsError(
+                "the database URL can not be read", hint="postgresql://user:password@host/database"
+            ) from error
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Yield a session; commit at the end, roll back on an error.
+
+        Raises StoreError if the database is away, DataError if it refuses the data.
+        """
+        with translated(), self._sessions.begin() as session:
+            yield session
+
+    def check(self) -> str:
+        """Return the server's version. Raises StoreError."""
+        with self.transaction() as session:
+            return str(session.execute(text("SHOW server_version")).scalar_one())
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def normalised(url: str) -> str:
+    """Return a libpq URL as SQLAlchemy wants it: with the driver named."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into ours. Their messages may hold row values, so only the kind is told."""
+    try:
+        yield
+    except (IntegrityError, SqlDataError) as error:
+        kind = type(error.orig).__name__ if error.orig else type(error).__name__
+        raise DataError(f"the database refuses a row ({kind})") from error
+    except OperationalError as error:
+        first_line = str(error.orig).splitlines()[0] if error.orig else ""
+        raise StoreError(f"the database is away: {first_line}", hint=_HINT) from error
+    except DBAPIError as error:
+        kind = type(error.orig).__name__ if error.orig else type(error).__name__
+        raise StoreError(f"the database refuses a statement ({kind})", hint=_HINT) from error
