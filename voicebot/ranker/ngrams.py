@@ -1,0 +1,97 @@
+"""Text as weighted n-grams of characters and of toneless syllables, and how alike two texts are."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pypinyin import Style, lazy_pinyin
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+Matrix = NDArray[np.float32]
+Analyser = Callable[[str], list[str]]
+
+_SILENT = re.compile(r"[^\w\[\]]+")  # punctuation and spaces; brackets mark the slots of a template
+SYLLABLE_SHARE = 0.5  # of the similarity; recognition errors are mostly homophones
+
+
+def normalise(text: str) -> str:
+    """Return the text in one width and case, without spaces and punctuation."""
+    return _SILENT.sub("", unicodedata.normalize("NFKC", text).lower())
+
+
+def characters(text: str) -> list[str]:
+    """Return the runs of one to three characters of a text."""
+    return _runs(list(normalise(text)))
+
+
+def syllables(text: str) -> list[str]:
+    """Return the runs of one to three toneless syllables of a text: alike for homophones."""
+    return _runs(list(_pinyin(normalise(text))))
+
+
+@lru_cache(maxsize=4096)
+def _pinyin(text: str) -> tuple[str, ...]:
+    return tuple(lazy_pinyin(text, style=Style.NORMAL))
+
+
+def _runs(units: Sequence[str]) -> list[str]:
+    return [" ".join(units[i : i + n]) for n in (1, 2, 3) for i in range(len(units) - n + 1)]
+
+
+class _View:
+    """One way of cutting texts into n-grams, with the vectors of the indexed texts."""
+
+    def __init__(self, analyse: Analyser, texts: Sequence[str]) -> None:
+        self._analyse = analyse
+        self._weigh = TfidfVectorizer(analyzer=analyse, sublinear_tf=True, norm=None, dtype=np.float32)
+        self._weigh.fit(texts)
+        self._unknown = (math.log(1 + len(texts)) + 1) ** 2  # squared weight of an n-gram never seen
+        self._indexed = self._vectors(texts).T.tocsr()
+
+    def compare(self, texts: Sequence[str]) -> Matrix:
+        cosines: Matrix = (self._vectors(texts) @ self._indexed).toarray()
+        return cosines
+
+    def _vectors(self, texts: Sequence[str]) -> Any:
+        known = self._weigh.vocabulary_
+        rows = self._weigh.transform(texts)
+        # What the index has never seen counts in a text's length: else one shared
+        # syllable would make a quite different sentence look alike.
+        strange = [sum(gram not in known for gram in set(self._analyse(text))) for text in texts]
+        squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel() + self._unknown * np.array(strange)
+        return rows.multiply(1 / np.sqrt(np.maximum(squares, 1e-9))[:, None]).tocsr().astype(np.float32)
+
+
+class NgramIndex:
+    """TF-IDF vectors of a list of texts. Read-only once made, so safe in many threads."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        """Index texts. Texts without a single letter or hanzi are alike to nothing."""
+        self.size = len(texts)
+        some = any(normalise(text) for text in texts)
+        self._views = [_View(analyse, texts) for analyse in (characters, syllables)] if some else []
+
+    def compare(self, texts: Sequence[str]) -> tuple[Matrix, Matrix]:
+        """Return cosines (0-1) by characters and by syllables, each of shape (texts, indexed)."""
+        if not self._views:
+            nothing = np.zeros((len(texts), self.size), np.float32)
+            return nothing, nothing
+        chars, sounds = (view.compare(texts) for view in self._views)
+        return chars, sounds
+
+    def similarity(self, texts: Sequence[str]) -> Matrix:
+        """Return the mean cosine of both views, shape (texts, indexed)."""
+        return self.mix(*self.compare(texts))
+
+    @staticmethod
+    def mix(chars: Matrix, sounds: Matrix) -> Matrix:
+        """Return the weighted mean of both views."""
+        mixed: Matrix = (1 - SYLLABLE_SHARE) * chars + SYLLABLE_SHARE * sounds
+        return mixed
