@@ -143,7 +143,11 @@ class Conversation(Protocol):
         """Begin, or resume from a snapshot. Returns the snapshot."""
 
     def speech(self, generation: int, pcm: bytes) -> None:
-        """Pass on speech since onset, in order. Does not block."""
+        """Pass on speech since onset, in order. Does not block.
+
+        Nothing is sent twice: a newer generation goes on where the older one's speech ended, so
+        an utterance is all speech since the last commit.
+        """
 
     async def decide(self, generation: int, utterance: Utterance) -> TurnResult:
         """Decide on the utterance so far. Asked again with a newer generation if speech goes on.
