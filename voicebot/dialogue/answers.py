@@ -1,0 +1,138 @@
+"""Expected answers: the usual ways to say yes, no and later, matched as a whole, never inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from voicebot.domain.script import Answer
+from voicebot.text.pinyin import bare, homophones
+
+YES = (
+    *(
+        "可以",
+        "好",
+        "好的",
+        "好啊",
+        "行",
+        "行啊",
+        "可以啊",
+        "可以的",
+        "嗯",
+        "嗯嗯",
+        "对",
+        "是",
+        "是的",
+        "对的",
+    ),
+    *(
+        "没问题",
+        "方便",
+        "有",
+        "要",
+        "愿意",
+        "想",
+        "听听",
+        "想听",
+        "说吧",
+        "好吧",
+        "行吧",
+        "那好吧",
+        "可以吧",
+        "成",
+    ),
+    *(
+        "好的可以",
+        "嗯可以",
+        "嗯好",
+        "嗯行",
+        "行可以",
+        "对对",
+        "对对对",
+        "是是是",
+        "好好好",
+        "没错",
+        "当然可以",
+    ),
+    *("好的好的", "可以可以", "那行", "那可以", "也行", "也可以"),
+)
+NO = (
+    *(
+        "不",
+        "不行",
+        "不可以",
+        "不好",
+        "不用",
+        "不用了",
+        "不要",
+        "不要了",
+        "不需要",
+        "不是",
+        "没有",
+        "不想",
+        "不愿意",
+    ),
+    *(
+        "不必",
+        "不必了",
+        "算了",
+        "算了吧",
+        "没兴趣",
+        "不感兴趣",
+        "不了",
+        "不考虑",
+        "不用不用",
+        "不需要了",
+        "没",
+    ),
+    *("不想听", "不听", "不了谢谢", "不用了谢谢", "不需要谢谢", "不对", "没有兴趣", "不方便", "先不用"),
+)
+LATER = (
+    *(
+        "等会儿",
+        "等一会儿",
+        "待会儿",
+        "晚点",
+        "晚一点",
+        "过会儿",
+        "过一会儿",
+        "改天",
+        "改天吧",
+        "下次",
+        "下次吧",
+    ),
+    *("以后再说", "回头再说", "再说吧", "等等", "等下", "等会儿再说", "晚点再说", "一会儿再说", "现在不方便"),
+)
+_STANDARD = {"yes": YES, "no": NO, "later": LATER}
+_SOFTENERS = "嗯啊哦呃哎诶唉那就呀呢吧嘛哈了的呗噢"
+
+
+def phrases_of(name: str, extra: Iterable[str]) -> tuple[str, ...]:
+    """Return an answer's phrases: its own, then the usual ones of its class."""
+    return tuple(dict.fromkeys((*extra, *_STANDARD.get(name, ()))))
+
+
+def core(text: str) -> str:
+    """Return a short answer without punctuation, fillers in front and particles behind."""
+    plain = bare(text)
+    return plain.lstrip(_SOFTENERS).rstrip(_SOFTENERS) or plain
+
+
+def match(text: str, answers: Sequence[Answer]) -> Answer | None:
+    """Return the answer class that the whole utterance is, else None.
+
+    Whole utterances only: a keyword inside reads "不同意" as yes. Own phrases are compared first,
+    over all classes, then the same by sound (toneless syllables) where no 不/没 differs.
+    """
+    said = bare(text)
+    if not said:
+        return None
+    for form in (said, core(said)):
+        for answer in answers:
+            if any(form in (phrase, core(phrase)) for phrase in answer.phrases):
+                return answer
+    # One or two syllables sound like too many other words to be taken by sound.
+    if len(said) >= 3:
+        for answer in answers:
+            if any(homophones(said, phrase) for phrase in answer.phrases):
+                return answer
+    return None

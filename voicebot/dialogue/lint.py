@@ -1,0 +1,226 @@
+"""What can be wrong in a playbook beyond its shape. Every check yields all of its mistakes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from voicebot.dialogue.located import Path
+from voicebot.dialogue.schema import BY_RULE, PlaybookModel, ScriptModel
+from voicebot.domain.script import ANY_SCENE, Action
+
+MAX_HANZI = 80  # longer is no telephone talk: about 18 s of speech
+_SLOT = re.compile(r"\{(\w*)\}")
+_SPEAKABLE = re.compile(r"[\u4e00-\u9fff，。？！、：；“”…《》]")
+_BRACE = re.compile(r"[{}]")
+_ROBOT = ("机器人", "人工智能", "智能语音", "智能客服")
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing wrong in a playbook."""
+
+    path: Path
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        where = ".".join(str(part) for part in self.path)
+        return f"{where}: {self.what} → {self.mend}"
+
+
+def lint(model: PlaybookModel) -> Iterator[Mistake]:
+    """Yield every mistake of a playbook that has the right shape."""
+    scripts = list(_scripts(model))
+    yield from _duplicates(scripts)
+    known = {path[-1]: script for path, script in scripts}
+    yield from _scenes(model, known)
+    yield from _roles(model, known)
+    yield from _announcement(model, known, {path[-1]: path for path, _ in scripts})
+    reached = _reached_without_examples(model, known)
+    goals = {script.goal for script in known.values() if script.goal}
+    for path, script in scripts:
+        yield from _texts(path, script, model)
+        yield from _links(path, script, model, known)
+        for index, need in enumerate(script.needs):
+            if need not in goals:
+                yield Mistake(
+                    (*path, "needs", index),
+                    f"no script reaches the goal {need}",
+                    "name it as a script's goal",
+                )
+        if not script.examples and script.act not in BY_RULE and path[-1] not in reached:
+            yield Mistake(
+                path, "nothing leads here: no examples, no answer, no role", "add customer lines as examples"
+            )
+    for slot in model.defaults:
+        if slot not in model.slots:
+            yield Mistake(("defaults", slot), f"{slot} is not declared", "declare it under slots")
+
+
+def _scripts(model: PlaybookModel) -> Iterator[tuple[Path, ScriptModel]]:
+    for scene_id, scene in model.scenes.items():
+        for key, script in scene.scripts.items():
+            yield ("scenes", scene_id, "scripts", key), script
+    for key, script in model.anywhere.items():
+        yield ("anywhere", key), script
+
+
+def _duplicates(scripts: list[tuple[Path, ScriptModel]]) -> Iterator[Mistake]:
+    seen: set[str | int] = set()
+    examples: dict[str, str | int] = {}
+    for path, script in scripts:
+        if path[-1] in seen:
+            yield Mistake(path, f"the script id {path[-1]} is used twice", "rename one of them")
+        seen.add(path[-1])
+        for index, line in enumerate(script.examples):
+            other = examples.setdefault(line, path[-1])
+            if other != path[-1]:
+                yield Mistake(
+                    (*path, "examples", index),
+                    f"{line} is an example of {other} too",
+                    "keep it where it fits",
+                )
+
+
+def _scenes(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterator[Mistake]:
+    for scene_id, scene in model.scenes.items():
+        if scene_id == ANY_SCENE:
+            yield Mistake(("scenes", scene_id), "* is no scene", "put its scripts under anywhere")
+        for index, following in enumerate(scene.next):
+            if following not in model.scenes:
+                yield Mistake(
+                    ("scenes", scene_id, "next", index),
+                    f"there is no scene {following}",
+                    f"use one of {_names(model.scenes)}",
+                )
+        if scene.default and scene.default not in known:
+            yield Mistake(
+                ("scenes", scene_id, "default"),
+                f"there is no script {scene.default}",
+                "name an existing script",
+            )
+
+
+def _roles(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterator[Mistake]:
+    for role, value in model.roles:
+        for key in (value,) if isinstance(value, str) else value:
+            if key not in known:
+                yield Mistake(("roles", role), f"there is no script {key}", "name an existing script")
+    for role, action in (
+        ("give_up", Action.HANG_UP),
+        ("farewell", Action.HANG_UP),
+        ("do_not_call", Action.HANG_UP),
+        ("handover", Action.TRANSFER),
+    ):
+        script = known.get(getattr(model.roles, role))
+        if script and script.action != action:
+            yield Mistake(("roles", role), f"its script must have action: {action}", "add that to the script")
+    no_more = known.get(model.roles.do_not_call)
+    if no_more and not no_more.do_not_call:
+        yield Mistake(
+            ("roles", "do_not_call"), "its script records no refusal", "add do_not_call: true to the script"
+        )
+
+
+def _announcement(
+    model: PlaybookModel, known: dict[str | int, ScriptModel], paths: dict[str | int, Path]
+) -> Iterator[Mistake]:
+    script = known.get(model.roles.announcement)
+    if script is None:
+        return
+    path = (*paths[model.roles.announcement], "text")
+    for wording_path, text in _wordings(paths[model.roles.announcement], script):
+        if wording_path[-2:-1] == ("reprompt",):
+            continue
+        if model.company not in text:
+            yield Mistake(
+                wording_path, f"the announcement must name {model.company}", "say the company's name"
+            )
+        if not any(word in text for word in _ROBOT):
+            yield Mistake(
+                wording_path, "the announcement must say that a robot speaks", f"say {_names(_ROBOT)}"
+            )
+        if "录音" not in text:
+            yield Mistake(wording_path, "the announcement must say that the call is recorded", "say 录音")
+    if not script.protected:
+        yield Mistake(path, "the announcement may not be interrupted", "add protected: true")
+    if model.roles.opening != model.roles.announcement:
+        opening = known.get(model.roles.opening)
+        follows = {answer.then for answer in opening.answers.values()} if opening else set()
+        if opening and follows != {model.roles.announcement}:
+            yield Mistake(
+                ("roles", "announcement"),
+                "the announcement must be the opening, or follow every answer to it",
+                "use one script for both",
+            )
+
+
+def _wordings(path: Path, script: ScriptModel) -> Iterator[tuple[Path, str]]:
+    yield (*path, "text"), script.text
+    for style, text in script.styles.items():
+        yield (*path, "styles", style.value), text
+    for index, text in enumerate(script.variants):
+        yield (*path, "variants", index), text
+    for index, text in enumerate(script.reprompt):
+        yield (*path, "reprompt", index), text
+
+
+def _texts(path: Path, script: ScriptModel, model: PlaybookModel) -> Iterator[Mistake]:
+    for where, text in _wordings(path, script):
+        spoken = _SLOT.sub("", text)
+        for slot in _SLOT.findall(text):
+            if slot not in model.slots:
+                yield Mistake(where, f"the slot {{{slot}}} is not declared", "declare it under slots")
+        if _BRACE.search(spoken):
+            yield Mistake(where, "a brace without its partner", "write slots as {name}")
+            continue
+        odd = sorted(set(_SPEAKABLE.sub("", spoken)))
+        if odd:
+            yield Mistake(
+                where,
+                f"{' '.join(odd)} can not be spoken",
+                "write numbers, letters and symbols as they are said, in hanzi, with Chinese punctuation",
+            )
+        if len(spoken) > MAX_HANZI:
+            yield Mistake(
+                where, f"{len(spoken)} characters", f"shorten it to {MAX_HANZI}: it is heard, not read"
+            )
+    wordings = [script.text, *script.variants]
+    usable = [text for text in wordings if not set(_SLOT.findall(text)) - set(model.defaults)]
+    if not usable:
+        yield Mistake(
+            (*path, "text"),
+            "every wording needs a slot that may be missing",
+            "add a variant without it, or a default",
+        )
+
+
+def _links(
+    path: Path, script: ScriptModel, model: PlaybookModel, known: dict[str | int, ScriptModel]
+) -> Iterator[Mistake]:
+    if script.next_scene and script.next_scene not in model.scenes:
+        yield Mistake(
+            (*path, "next_scene"),
+            f"there is no scene {script.next_scene}",
+            f"use one of {_names(model.scenes)}",
+        )
+    for name, answer in script.answers.items():
+        if answer.then and answer.then not in known:
+            yield Mistake(
+                (*path, "answers", name), f"there is no script {answer.then}", "name an existing script"
+            )
+
+
+def _reached_without_examples(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> set[str | int]:
+    reached: set[str | int] = {scene.default for scene in model.scenes.values()}
+    for _, value in model.roles:
+        reached |= {value} if isinstance(value, str) else set(value)
+    for script in known.values():
+        reached |= {answer.then for answer in script.answers.values()}
+    return reached
+
+
+def _names(keys: Iterable[str]) -> str:
+    return ", ".join(keys)

@@ -1,0 +1,136 @@
+"""Reads a playbook file: YAML -> checked -> domain Playbook, or every mistake with its line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from voicebot.dialogue import located
+from voicebot.dialogue.answers import phrases_of
+from voicebot.dialogue.lint import Mistake, lint
+from voicebot.dialogue.schema import PlaybookModel, ScriptModel
+from voicebot.domain.errors import PlaybookError
+from voicebot.domain.script import ANY_SCENE, Answer, Playbook, Scene, Script
+
+_TOLD = 30  # mistakes shown at once
+
+
+def load(path: Path) -> Playbook:
+    """Read a playbook file.
+
+    Raises:
+        PlaybookError: with every mistake of the file: file, line, what is wrong, what to do.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlaybookError(f"{path} can not be read ({error})", hint="give a UTF-8 YAML file") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Playbook:
+    """Read a playbook from text; `name` stands in messages. Raises PlaybookError."""
+    try:
+        source = located.read(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", "") or str(error)
+        raise PlaybookError(
+            f"{name}:{line}: not YAML: {problem}", hint="mend the indentation, colon or bracket there"
+        ) from error
+    mistakes = [
+        Mistake(path, "this key stands here twice", "rename or remove one") for path in source.duplicates
+    ]
+    try:
+        model = PlaybookModel.model_validate(source.data)
+    except ValidationError as error:
+        mistakes += _shape_mistakes(error)
+    else:
+        mistakes += lint(model)
+    if mistakes:
+        raise _error(name, source, mistakes)
+    return _build(model, hashlib.sha256(text.encode()).hexdigest()[:12])
+
+
+def _shape_mistakes(error: ValidationError) -> Iterator[Mistake]:
+    for problem in error.errors():
+        path = tuple(part for part in problem["loc"] if part != "[key]")
+        what, mend = problem["msg"], "see the comment at the head of consumer_loan.yaml for the format"
+        if problem["type"] == "missing":
+            what, mend, path = f"{path[-1]} is missing", f"add {path[-1]}:", path[:-1]
+        elif problem["type"] == "extra_forbidden":
+            what, mend = f"{path[-1]} is not a key of this place", "check its spelling and indentation"
+        yield Mistake(path, what, mend)
+
+
+def _error(name: str, source: located.Located, mistakes: list[Mistake]) -> PlaybookError:
+    ordered = sorted({(source.line(mistake.path), str(mistake)) for mistake in mistakes})
+    lines = [f"{name}:{line}: {told}" for line, told in ordered[:_TOLD]]
+    if len(ordered) > _TOLD:
+        lines.append(f"and {len(ordered) - _TOLD} more")
+    count = f"{len(ordered)} mistake" + ("s" if len(ordered) > 1 else "")
+    return PlaybookError(
+        "\n".join([count, *lines]), hint=f"mend these lines, then: voicebot playbook check {name}"
+    )
+
+
+def _build(model: PlaybookModel, version: str) -> Playbook:
+    scripts: dict[str, Script] = {}
+    for scene_id, scene in model.scenes.items():
+        scripts |= {key: _script(key, scene_id, script) for key, script in scene.scripts.items()}
+    scripts |= {key: _script(key, ANY_SCENE, script) for key, script in model.anywhere.items()}
+    roles = model.roles
+    return Playbook(
+        id=model.id,
+        version=version,
+        title=model.title,
+        company=model.company,
+        product=model.product,
+        scenes={
+            key: Scene(key, scene.title, scene.next, scene.default, scene.patience_ms, scene.protected)
+            for key, scene in model.scenes.items()
+        },
+        scripts=scripts,
+        opening=roles.opening,
+        announcement=roles.announcement,
+        unclear=roles.unclear,
+        silence=roles.silence,
+        give_up=roles.give_up,
+        apology=roles.apology,
+        do_not_call=roles.do_not_call,
+        handover=roles.handover,
+        farewell=roles.farewell,
+        slots=dict(model.slots),
+        defaults=dict(model.defaults),
+        keywords=model.keywords,
+        readings=dict(model.readings),
+    )
+
+
+def _script(key: str, scene: str, model: ScriptModel) -> Script:
+    return Script(
+        id=key,
+        scene=scene,
+        text=model.text,
+        examples=model.examples,
+        act=model.act,
+        next_scene=model.next_scene,
+        action=model.action,
+        expect=model.expect,
+        answers=tuple(
+            Answer(name, phrases_of(name, answer.say), answer.then) for name, answer in model.answers.items()
+        ),
+        styles={style.value: text for style, text in model.styles.items()},
+        variants=model.variants,
+        protected=model.protected,
+        do_not_call=model.do_not_call,
+        goal=model.goal,
+        needs=model.needs,
+        repeatable=model.repeatable,
+        reprompt=model.reprompt,
+    )

@@ -1,0 +1,126 @@
+"""The shape of a playbook file. What each key means stands in its description."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from voicebot.domain.script import Action, Expect, Style
+
+SlotType = Literal["name", "time", "date", "money", "percent", "range", "digits", "phone", "text"]
+
+# Dialogue acts: the policy finds the script for a rule by its act, so rules hold for every playbook.
+Act = Literal[
+    "announce",  # names company, robot, recording
+    "greet",
+    "identify",  # asks who is on the phone
+    "pitch",  # says what the call is about
+    "inform",
+    "answer",  # answers a question
+    "objection",  # meets an objection
+    "reassure",  # to a hesitant customer
+    "qualify",  # asks about needs, offers the next step
+    "confirm",  # asks for the spoken confirmation before anything binding
+    "registered",  # says that something binding was done
+    "ask",
+    "offer_callback",  # to a busy customer: asks when
+    "ask_time",
+    "confirm_time",
+    "driving",
+    "meeting",
+    "retain",  # the one soft reason after a first refusal
+    "accept_refusal",
+    "do_not_call",
+    "wrong_person",
+    "other_person",
+    "robot",  # admits to be a robot
+    "number_source",  # says where the number comes from
+    "complaint",
+    "apologise",
+    "handover",
+    "off_topic",
+    "repeat",  # says the essence again
+    "wait",
+    "thanks",
+    "ask_back",
+    "reprompt",
+    "close",
+]
+# These are reached by a rule of the policy, a role or an answer: they may go without examples.
+BY_RULE = frozenset({"announce", "ask_back", "reprompt", "close", "registered"})
+ACTS = frozenset(get_args(Act))
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AnswerModel(_Strict):
+    """What follows one class of answers."""
+
+    say: tuple[Text, ...] = ()
+    then: str = ""
+
+
+class ScriptModel(_Strict):
+    """One script."""
+
+    text: Text
+    act: Act = "inform"
+    examples: tuple[Text, ...] = ()
+    next_scene: str = ""
+    action: Action = Action.SAY
+    expect: Expect = Expect.OPEN
+    answers: dict[str, AnswerModel] = {}
+    styles: dict[Style, Text] = {}
+    variants: tuple[Text, ...] = ()
+    reprompt: tuple[Text, ...] = ()
+    protected: bool = False
+    do_not_call: bool = False
+    goal: str = ""
+    needs: tuple[str, ...] = ()
+    repeatable: bool = False
+
+
+class SceneModel(_Strict):
+    """One dialogue node and the scripts that belong to it."""
+
+    title: Text
+    next: tuple[str, ...] = ()
+    default: str = ""
+    patience_ms: Annotated[int, Field(ge=1000, le=30000)] = 6000
+    protected: bool = False
+    scripts: dict[str, ScriptModel] = {}
+
+
+class RolesModel(_Strict):
+    """Scripts with a fixed role."""
+
+    opening: Text
+    announcement: Text
+    unclear: Annotated[tuple[Text, ...], Field(min_length=1)]
+    silence: Annotated[tuple[Text, ...], Field(min_length=1)]
+    give_up: Text
+    apology: Text
+    do_not_call: Text
+    handover: Text
+    farewell: Text
+
+
+class PlaybookModel(_Strict):
+    """A playbook file."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    title: Text
+    company: Text
+    product: Text
+    roles: RolesModel
+    scenes: Annotated[dict[str, SceneModel], Field(min_length=1)]
+    anywhere: dict[str, ScriptModel] = {}
+    slots: dict[str, SlotType] = {}
+    defaults: dict[str, str] = {}
+    keywords: tuple[Text, ...] = ()
+    readings: dict[str, str] = {}

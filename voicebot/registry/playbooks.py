@@ -1,0 +1,68 @@
+"""Playbooks in directories. A version is the hash of a file's content; seen versions stay available."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Lock
+
+from voicebot.domain.errors import PlaybookError
+from voicebot.domain.script import Playbook
+
+
+class PlaybookDirectories:
+    """PlaybookSource over directories of <id>.yaml files; an earlier directory wins. Thread-safe.
+
+    A changed file is read again at the next `get`, so a new call gets the new version while a
+    running call goes on asking for its own.
+    """
+
+    def __init__(self, directories: Sequence[Path], load: Callable[[Path], Playbook]) -> None:
+        """Take the directories to look in and the reader of one file (`dialogue.playbook.load`)."""
+        self._directories = tuple(directories)
+        self._load = load
+        self._lock = Lock()
+        self._stamps: dict[Path, tuple[int, int]] = {}
+        self._newest: dict[Path, Playbook] = {}
+        self._versions: dict[tuple[str, str], Playbook] = {}
+
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of all playbooks, sorted."""
+        files = (path for directory in self._directories for path in directory.glob("*.yaml"))
+        return tuple(sorted({path.stem for path in files}))
+
+    def get(self, playbook_id: str, version: str = "") -> Playbook:
+        """Return a playbook, the newest if no version is named. Raises PlaybookError."""
+        with self._lock:
+            if version and (playbook_id, version) in self._versions:
+                return self._versions[playbook_id, version]
+            playbook = self._read(playbook_id)
+            if version and playbook.version != version:
+                raise PlaybookError(
+                    f"{playbook_id} {version} is gone, the file now holds {playbook.version}",
+                    hint="put the old file back, or begin the call again",
+                )
+            return playbook
+
+    def _read(self, playbook_id: str) -> Playbook:
+        path = self._find(playbook_id)
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_size)
+        if self._stamps.get(path) != stamp:
+            playbook = self._load(path)
+            if playbook.id != playbook_id:
+                raise PlaybookError(
+                    f"{path} calls itself {playbook.id}", hint=f"name the file {playbook.id}.yaml"
+                )
+            self._stamps[path], self._newest[path] = stamp, playbook
+            self._versions[playbook.id, playbook.version] = playbook
+        return self._newest[path]
+
+    def _find(self, playbook_id: str) -> Path:
+        for directory in self._directories:
+            path = directory / f"{playbook_id}.yaml"
+            # An id comes from a SIP header: it must stay a plain name inside the directory.
+            if path.parent == directory and path.is_file():
+                return path
+        known = ", ".join(self.ids()) or "none"
+        raise PlaybookError(f"there is no playbook {playbook_id}", hint=f"known playbooks: {known}")
