@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -14,12 +14,14 @@ from voicebot.domain.dialogue import Candidate, DialogueState
 from voicebot.domain.script import Playbook
 from voicebot.domain.understanding import Understanding
 from voicebot.ranker.calibration import fit_temperature, probabilities
-from voicebot.ranker.ngrams import NgramIndex, normalise
+from voicebot.ranker.ngrams import Matrix, NgramIndex, normalise
 
 Scores = NDArray[np.float64]
 
 SUPPORT = 0.25  # weight of the mean of a script's three nearest examples beside its nearest
 _KEPT = 4  # playbooks in memory: running calls keep their version
+_JUDGED = 400  # examples on which the temperature is fitted, evenly spread
+_NOBODY = -1
 
 
 class ExampleRanker:
@@ -29,13 +31,14 @@ class ExampleRanker:
     that a homophone slip of the recogniser costs little. A script's score is its nearest example
     plus a share of the mean of its three nearest. Scores become probabilities by a softmax whose
     temperature is fitted on the playbook itself: each example is ranked with itself left out, and
-    once more, as a text that nothing answers, with its whole script left out. Deterministic and thread-safe.
+    once more, as a text that nothing answers, with its whole script left out.
+    Deterministic and thread-safe.
     """
 
     version = "examples-knn-1"
 
     def __init__(self) -> None:
-        """Make a ranker; a playbook is indexed when it is first seen (tens of milliseconds)."""
+        """Make a ranker; a playbook is indexed when it is first seen."""
         self._lock = Lock()
         self._indexes: OrderedDict[tuple[str, str], ExampleIndex] = OrderedDict()
 
@@ -88,52 +91,53 @@ class ExampleRanker:
 class ExampleIndex:
     """The example utterances of one playbook, ready to be compared."""
 
-    scripts: tuple[str, ...]
-    owner: NDArray[np.int64]  # per example: its script's place
     texts: NgramIndex
+    seats: NDArray[np.int64]  # (scripts, most examples): the examples of each script, then NOBODY
     temperature: float
-    place: Mapping[str, int] = field(default_factory=dict)  # script id -> its place
+    place: Mapping[str, int]  # script id -> its row in seats
 
     @classmethod
     def of(cls, playbook: Playbook) -> ExampleIndex:
-        """Index a playbook's examples and fit the temperature with each example left out."""
-        scripts = tuple(playbook.scripts)
+        """Index a playbook's examples and fit the temperature with examples left out."""
         pairs = [
             (place, example)
-            for place, script in enumerate(scripts)
-            for example in playbook.scripts[script].examples
+            for place, script in enumerate(playbook.scripts.values())
+            for example in script.examples
             if normalise(example)
         ]
         owner = np.array([place for place, _ in pairs], np.int64)
-        texts = NgramIndex([example for _, example in pairs])
-        alike = texts.similarity([example for _, example in pairs]).astype(np.float64)
-        np.fill_diagonal(alike, 0.0)
-        scores = _per_script(alike, owner, len(scripts))
+        spoken = [example for _, example in pairs]
+        texts = NgramIndex(spoken)
+        seats = _seats(owner, len(playbook.scripts))
+        judged = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), _JUDGED)).astype(np.int64))
+        alike = texts.similarity([spoken[i] for i in judged])
+        alike[np.arange(len(judged)), judged] = 0.0
+        scores = _pool(alike, seats)
         # with all examples of its own script left out, an example is a text that nothing answers
         strange = scores.copy()
-        strange[np.arange(len(owner)), owner] = 0.0
-        return cls(
-            scripts,
-            owner,
-            texts,
-            fit_temperature(scores, owner, strange),
-            {script: place for place, script in enumerate(scripts)},
-        )
+        strange[np.arange(len(judged)), owner[judged]] = 0.0
+        temperature = fit_temperature(scores, owner[judged], strange)
+        return cls(texts, seats, temperature, {script: i for i, script in enumerate(playbook.scripts)})
 
     def score(self, text: str) -> dict[str, Scores]:
         """Return per member and script how well its examples fit: chars, pinyin and both (knn)."""
         chars, sounds = self.texts.compare([text])
         views = {"chars": chars, "pinyin": sounds, "knn": self.texts.mix(chars, sounds)}
-        return {
-            name: _per_script(view.astype(np.float64), self.owner, len(self.scripts))[0]
-            for name, view in views.items()
-        }
+        return {name: _pool(view, self.seats)[0] for name, view in views.items()}
 
 
-def _per_script(alike: Scores, owner: NDArray[np.int64], scripts: int) -> Scores:
-    """Pool similarities (texts, examples) into scores (texts, scripts); none is 0."""
-    scores = np.zeros((len(alike), scripts))
-    for script in np.unique(owner):
-        own = -np.sort(-alike[:, owner == script], axis=1)
-        scores[:, script] = own[:, 0] + SUPPORT * own[:, :3].mean(axis=1)
+def _seats(owner: NDArray[np.int64], scripts: int) -> NDArray[np.int64]:
+    counts = np.bincount(owner, minlength=scripts)
+    seats = np.full((scripts, max(3, int(counts.max(initial=0)))), _NOBODY, np.int64)
+    for script in range(scripts):
+        seats[script, : counts[script]] = np.flatnonzero(owner == script)
+    return seats
+
+
+def _pool(alike: Matrix, seats: NDArray[np.int64]) -> Scores:
+    """Pool likenesses (texts, examples) into scores (texts, scripts)."""
+    nobody = np.zeros((len(alike), 1), np.float32)
+    own = np.concatenate((alike, nobody), axis=1)[:, seats]  # _NOBODY takes the last column
+    nearest = -np.partition(-own, 2, axis=2)[:, :, :3].astype(np.float64)
+    scores: Scores = nearest.max(axis=2) + SUPPORT * nearest.mean(axis=2)
     return scores
