@@ -37,7 +37,8 @@ Act = Literal[
     "robot",  # admits to be a robot
     "number_source",  # says where the number comes from
     "complaint",
-    "apologise",
+    "apologise",  # and offers to stop
+    "apologise_close",  # and ends the call
     "handover",
     "off_topic",
     "repeat",  # says the essence again
@@ -48,7 +49,7 @@ Act = Literal[
     "close",
 ]
 # These are reached by a rule of the policy, a role or an answer: they may go without examples.
-BY_RULE = frozenset({"announce", "ask_back", "reprompt", "close", "registered"})
+BY_RULE = frozenset({"announce", "apologise_close", "ask_back", "reprompt", "close", "registered"})
 ACTS = frozenset(get_args(Act))
 
 Text = Annotated[str, Field(min_length=1)]
