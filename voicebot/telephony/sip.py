@@ -1,0 +1,192 @@
+"""The pjsua2 objects of calls and accounts. Everything here lives and dies in the SIP thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import pjsua2 as pj
+import structlog
+
+from voicebot.domain.call import Direction, EndCause
+from voicebot.telephony.headers import Headers, parse_message, user_of
+from voicebot.telephony.leg import Answered, Dtmf, EarlyMedia, Ended, Leg, Ringing, TransferEnded
+from voicebot.telephony.media import BridgePort
+
+log = structlog.get_logger()
+
+RINGING = 180
+OK = 200
+_BUSY = {486, 600}
+_REJECTED = {401, 403, 407, 433, 603, 607, 608}
+_TIMED_OUT = {408, 487}
+
+
+def options(status: int = 0, phrase: str = "", headers: Mapping[str, str] | None = None) -> pj.CallOpParam:
+    """Return pjsua2's parameters of a request or an answer."""
+    prm = pj.CallOpParam(True)
+    prm.opt.audioCount = 1
+    prm.opt.videoCount = 0
+    if status:
+        prm.statusCode = status
+        prm.reason = phrase
+    for name, value in (headers or {}).items():
+        header = pj.SipHeader()
+        header.hName, header.hValue = name, value
+        prm.txOption.headers.append(header)
+    return prm
+
+
+class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
+    """pjsua2's call behind one leg."""
+
+    def __init__(self, account: pj.Account, leg: Leg, ports: list[BridgePort], call_id: int = -1) -> None:
+        """Make the call; call_id is given for inbound ones."""
+        super().__init__(account, call_id)
+        self.leg = leg
+        self.follow_refer: Callable[[pj.OnCallTransferRequestParam], None] | None = None
+        self.ring_deadline: float | None = None
+        self.transfer_deadline: float | None = None
+        self.answered_at: float | None = None
+        self.next_look = 0.0  # when to count RTP packets again
+        self.heard = False  # an RTP packet came
+        self.warned = False  # NoMedia was told
+        self.hung_up = False  # by us
+        self.ring_timed_out = False
+        self.rang = False
+        self.over = False
+        self._ports = ports
+        self._port: BridgePort | None = None
+
+    # -- called by pjsua2, in the SIP thread; an exception would be lost in C++ --
+
+    def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802  # pjsua2's name
+        """Follow the INVITE session."""
+        try:
+            self._state_changed()
+        except Exception:
+            log.exception("call state failed")
+
+    def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
+        """Connect the leg to the bridge, at the answer or at early media."""
+        try:
+            self._connect_media()
+        except Exception:
+            log.exception("media failed")
+
+    def onDtmfDigit(self, prm: pj.OnDtmfDigitParam) -> None:  # noqa: N802
+        """Pass a key on."""
+        self.leg.emit(Dtmf(str(prm.digit)))
+
+    def onCallTransferStatus(self, prm: pj.OnCallTransferStatusParam) -> None:  # noqa: N802
+        """Follow the NOTIFYs after our REFER."""
+        try:
+            if prm.finalNotify and self.transfer_deadline is not None:
+                self.transfer_ended(int(prm.statusCode), str(prm.reason))
+        except Exception:
+            log.exception("transfer status failed")
+
+    def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
+        """Refuse a REFER: obeying it would let any peer dial through us."""
+        if self.follow_refer is None:
+            prm.statusCode = 603
+            return
+        try:
+            self.follow_refer(prm)
+        except Exception:
+            log.exception("transfer request failed")
+
+    # -- our side --
+
+    def transfer_ended(self, status: int, phrase: str) -> None:
+        """Tell how the transfer went; the leg of a good one does not end by itself."""
+        self.transfer_deadline = None
+        ok = 200 <= status < 300
+        self.leg.emit(TransferEnded(ok, status, phrase))
+        if ok:
+            self.end()
+
+    def end(self) -> None:
+        """Hang up, in any state."""
+        if not self.over and not self.hung_up:
+            self.hung_up = True
+            self.hangup(pj.CallOpParam())
+
+    def received_packets(self) -> int:
+        """Return the RTP packets that came so far."""
+        return int(self.getStreamStat(0).rtcp.rxStat.pkt) if self.hasMedia() else 0
+
+    def release(self) -> None:
+        """Let go of everything, so that this object is freed here and not in another thread."""
+        if self._port is not None:
+            self._port.detach()
+            self._ports.append(self._port)
+            self._port = None
+        self.follow_refer = None
+
+    def _state_changed(self) -> None:
+        info = self.getInfo()
+        state, status = info.state, int(info.lastStatusCode)
+        if state == pj.PJSIP_INV_STATE_EARLY and self.leg.direction == Direction.OUTBOUND:
+            self.rang = True
+            self.leg.emit(Ringing(status))
+        elif state == pj.PJSIP_INV_STATE_CONFIRMED and self.answered_at is None:
+            self.answered_at = time.monotonic()
+            self.ring_deadline = None
+            self.leg.emit(Answered())
+        elif state == pj.PJSIP_INV_STATE_DISCONNECTED and not self.over:
+            self.over = True
+            self.leg.emit(Ended(self._cause(status), status, str(info.lastReason)))
+
+    def _cause(self, status: int) -> EndCause:
+        if self.answered_at is not None:
+            return EndCause.BOT_HUNG_UP if self.hung_up else EndCause.CUSTOMER_HUNG_UP
+        if self.leg.direction == Direction.INBOUND:
+            return EndCause.REJECTED if self.hung_up else EndCause.CUSTOMER_HUNG_UP
+        if self.ring_timed_out:
+            return EndCause.NO_ANSWER if self.rang else EndCause.UNREACHABLE
+        if self.hung_up:
+            return EndCause.BOT_HUNG_UP
+        if status in _BUSY:
+            return EndCause.BUSY
+        if status in _REJECTED:
+            return EndCause.REJECTED
+        if status in _TIMED_OUT and self.rang:
+            return EndCause.NO_ANSWER
+        return EndCause.UNREACHABLE
+
+    def _connect_media(self) -> None:
+        info = self.getInfo()
+        for index, media in enumerate(info.media):
+            if media.type != pj.PJMEDIA_TYPE_AUDIO or media.status != pj.PJSUA_CALL_MEDIA_ACTIVE:
+                continue
+            audio = self.getAudioMedia(index)
+            early = self._port is None and self.answered_at is None and info.state == pj.PJSIP_INV_STATE_EARLY
+            if self._port is None:
+                self._port = self._ports.pop()
+                self._port.attach(self.leg.receive, self._next_frame)
+            audio.startTransmit(self._port)
+            self._port.startTransmit(audio)
+            if early and self.leg.direction == Direction.OUTBOUND:
+                self.leg.emit(EarlyMedia())
+            return
+
+    def _next_frame(self) -> bytes:
+        return self.leg.next_frame()
+
+
+class SipAccount(pj.Account):  # type: ignore[misc]  # pjsua2 ships no types
+    """Where INVITEs arrive."""
+
+    def __init__(self, on_invite: Callable[[int, str, Headers], None]) -> None:
+        """Take what to do with an INVITE: pjsua2's call id, the request URI's user, the headers."""
+        super().__init__()
+        self._on_invite = on_invite
+
+    def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:  # noqa: N802
+        """Pass an INVITE on."""
+        try:
+            uri, headers = parse_message(str(prm.rdata.wholeMsg))
+            self._on_invite(int(prm.callId), user_of(uri), headers)
+        except Exception:
+            log.exception("INVITE failed")

@@ -1,0 +1,265 @@
+"""The SIP user agent: pjsua2 in a thread of its own, which alone touches it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import pjsua2 as pj
+import structlog
+
+from voicebot.domain.call import Direction, EndCause
+from voicebot.domain.errors import TelephonyError
+from voicebot.telephony.headers import Headers, check_header, check_uri
+from voicebot.telephony.leg import Ended, Leg, NoMedia
+from voicebot.telephony.library import Library, UserAgentConfig, explain
+from voicebot.telephony.media import BridgePort
+from voicebot.telephony.sip import SipCall, options
+
+log = structlog.get_logger()
+
+POLL_MS = 10
+LOOK_S = 0.5  # how often a call without RTP is looked at
+
+
+class UserAgent:
+    """Places and answers calls. Thread-safe; see voicebot.telephony for a tour."""
+
+    def __init__(self, config: UserAgentConfig, on_invite: Callable[[Leg], None] | None = None) -> None:
+        """Make an agent that is not started.
+
+        Args:
+            config: where it listens.
+            on_invite: takes an inbound leg, in the SIP thread; without it INVITEs get 603.
+        """
+        self.config = config
+        self.capacity = 0  # legs at once, as pjsua2 was compiled; known after start
+        self.sip_uri = ""
+        self._on_invite = on_invite
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._calls: dict[Leg, SipCall] = {}
+        self._ports: list[BridgePort] = []
+        self._held = 0
+        self._ready = threading.Event()
+        self._failure: TelephonyError | None = None
+        self._stopping = False
+        self._library: Library | None = None
+        self._thread = threading.Thread(target=self._run, name="sip", daemon=True)
+
+    # -- for every thread --
+
+    def start(self) -> None:
+        """Start and wait until calls can be placed. Raises TelephonyError."""
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+
+    def stop(self) -> None:
+        """Hang up everything and end the thread. Harmless when called twice."""
+        self._stopping = True
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def busy(self) -> int:
+        """Legs in use; an INVITE that nobody answered keeps its leg for up to 32 s."""
+        return max(self._held, len(self._calls))
+
+    def call(
+        self,
+        uri: str,
+        *,
+        caller_id: str = "",
+        headers: Mapping[str, str] | None = None,
+        ring_timeout_s: float = 40.0,
+    ) -> Leg:
+        """Place a call and return its leg at once; what becomes of it comes as events.
+
+        Args:
+            uri: whom to call, sip:user@host.
+            caller_id: our number or SIP URI for this call; "" = the agent's own.
+            headers: extra headers of the INVITE.
+            ring_timeout_s: unanswered for so long: CANCEL, and EndCause.NO_ANSWER.
+
+        Raises:
+            TelephonyError: the URI or a header can not be sent.
+        """
+        check_uri(uri)
+        extra = dict(check_header(name, value) for name, value in (headers or {}).items())
+        local = ""
+        if caller_id:
+            local = caller_id if caller_id.lower().startswith(("sip:", "sips:")) else self._uri_of(caller_id)
+            check_uri(local)
+        leg = Leg(Direction.OUTBOUND, remote_uri=uri)
+        leg.agent = self
+        self._post(lambda: self._dial(leg, uri, local, extra, ring_timeout_s))
+        return leg
+
+    def respond(self, leg: Leg, status: int, reason: str, headers: Mapping[str, str]) -> None:
+        """Answer an INVITE. Use the leg's ring, answer and refuse."""
+        self._for(leg, lambda call: self._respond(call, status, reason, headers))
+
+    def hang_up(self, leg: Leg) -> None:
+        """End a leg. Use the leg's hang_up."""
+        self._for(leg, lambda call: call.end())
+
+    def send_dtmf(self, leg: Leg, digits: str, *, info: bool) -> None:
+        """Press keys. Use the leg's send_dtmf."""
+
+        def send(call: SipCall) -> None:
+            prm = pj.CallSendDtmfParam()
+            prm.digits = digits
+            prm.method = pj.PJSUA_DTMF_METHOD_SIP_INFO if info else pj.PJSUA_DTMF_METHOD_RFC2833
+            call.sendDtmf(prm)
+
+        self._for(leg, send)
+
+    def transfer(self, leg: Leg, uri: str, timeout_s: float) -> None:
+        """Send a REFER. Use the leg's transfer."""
+
+        def refer(call: SipCall) -> None:
+            call.transfer_deadline = time.monotonic() + timeout_s
+            try:
+                call.xfer(uri, pj.CallOpParam())
+            except pj.Error as error:
+                call.transfer_ended(0, error.reason)
+
+        self._for(leg, refer)
+
+    # -- the SIP thread --
+
+    def _post(self, command: Callable[[], None]) -> None:
+        self._commands.put(command)
+
+    def _for(self, leg: Leg, command: Callable[[SipCall], None]) -> None:
+        def run() -> None:
+            call = self._calls.get(leg)
+            if call is not None and not call.over:
+                command(call)
+
+        self._post(run)
+
+    def _run(self) -> None:
+        library = Library()
+        try:
+            self.sip_uri = library.open(self.config, self._invited)
+            self.capacity = library.capacity()
+            self._ports += [BridgePort(f"leg{index}") for index in range(self.capacity)]
+            self._library = library
+            self._ready.set()
+            while not self._stopping:
+                self._turn(library)
+        except pj.Error as error:
+            # Only its words leave this thread: its traceback would keep pjsua2 objects alive.
+            self._failure = explain(error.status, error.reason, self.config)
+        except TelephonyError as error:
+            self._failure = error
+        finally:
+            self._library = None
+            self._end_calls(library)
+            library.close()
+            self._ready.set()
+
+    def _turn(self, library: Library) -> None:
+        library.handle_events(POLL_MS)
+        self._held = library.busy()
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except queue.Empty:
+                break
+            self._guard(command)
+        now = time.monotonic()
+        for leg, call in list(self._calls.items()):
+            if call.over:
+                call.release()
+                del self._calls[leg]
+            else:
+                self._guard(lambda call=call: self._watch(call, now))  # type: ignore[misc]  # mypy can not infer a default
+
+    def _guard(self, command: Callable[[], None]) -> None:
+        try:
+            command()
+        except pj.Error as error:
+            log.warning("SIP command failed", status=error.status, reason=error.reason)
+        except Exception:
+            log.exception("SIP command failed")
+
+    def _watch(self, call: SipCall, now: float) -> None:
+        """Do what is due by the clock for one call."""
+        if call.ring_deadline is not None and now >= call.ring_deadline:
+            call.ring_deadline = None
+            call.ring_timed_out = True
+            call.end()
+        if call.transfer_deadline is not None and now >= call.transfer_deadline:
+            call.transfer_ended(408, "no word from the far end")
+        if call.answered_at is None or call.heard or call.warned or now < call.next_look:
+            return
+        call.next_look = now + LOOK_S
+        call.heard = call.received_packets() > 0
+        if not call.heard and now - call.answered_at >= self.config.no_media_s:
+            call.warned = True
+            call.leg.emit(NoMedia(now - call.answered_at))
+
+    def _dial(self, leg: Leg, uri: str, local: str, headers: Mapping[str, str], timeout_s: float) -> None:
+        assert self._library is not None
+        prm = options(headers=headers)
+        if local:
+            prm.txOption.localUri = local
+        call = SipCall(self._library.account, leg, self._ports)
+        call.ring_deadline = time.monotonic() + timeout_s
+        self._calls[leg] = call
+        try:
+            call.makeCall(uri, prm)
+        except pj.Error as error:
+            if not call.over:
+                call.over = True
+                leg.emit(Ended(EndCause.FAILURE, 0, error.reason))
+
+    def _invited(self, call_id: int, to_user: str, headers: Headers) -> None:
+        assert self._library is not None
+        leg = Leg(Direction.INBOUND, to_user=to_user, headers=headers)
+        leg.agent = self
+        call = SipCall(self._library.account, leg, self._ports, call_id)
+        leg.remote_uri = str(call.getInfo().remoteUri)
+        if self.config.follow_refer:
+            call.follow_refer = self._follow
+        self._calls[leg] = call
+        if self._on_invite is None:
+            self._respond(call, 603, "", {})
+        else:
+            self._on_invite(leg)
+
+    def _respond(self, call: SipCall, status: int, reason: str, headers: Mapping[str, str]) -> None:
+        if status >= 300:
+            call.hung_up = True
+        call.answer(options(status, reason, headers))
+
+    def _follow(self, prm: pj.OnCallTransferRequestParam) -> None:
+        """Obey a REFER as a phone does: the new call's audio goes nowhere."""
+        assert self._library is not None
+        leg = Leg(Direction.OUTBOUND, remote_uri=str(prm.dstUri))
+        leg.agent = self
+        call = SipCall(self._library.account, leg, self._ports)
+        self._calls[leg] = call
+        prm.newCall = call
+
+    def _end_calls(self, library: Library) -> None:
+        """Hang up all calls and let go of every pjsua2 object, so that the library can be destroyed."""
+        if library.started:
+            library.hang_up_all()
+        for call in self._calls.values():
+            if not call.over:
+                call.over = True
+                call.leg.emit(Ended(EndCause.FAILURE, 0, "the user agent was stopped"))
+            call.release()
+        self._calls.clear()
+        self._ports.clear()
+
+    def _uri_of(self, number: str) -> str:
+        host = self.sip_uri.partition("@")[2]
+        return f"sip:{number}@{host}"
