@@ -159,6 +159,8 @@ class EmbeddedPostgres:
 
     def _launch(self, programs: Binaries) -> None:
         socket = self._private_socket_directory()
+        for left_over in socket.glob(".s.PGSQL.*"):
+            left_over.unlink()  # of a server that was killed: its pid may live on in another process
         settings = {
             "listen_addresses": "''",
             "unix_socket_directories": f"'{socket}'",
@@ -233,8 +235,6 @@ class EmbeddedPostgres:
                 f"{directory} exists and is not a private directory of ours",
                 hint="remove it, or set VOICEBOT_HOME to a shorter path",
             )
-        for left_over in directory.glob(".s.PGSQL.*"):
-            left_over.unlink()
         return directory
 
     def _run(self, programs: Binaries, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
