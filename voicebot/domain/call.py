@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from voicebot.domain.dialogue import Decision
 from voicebot.domain.script import Action, Expect
@@ -159,3 +160,33 @@ class CallRecord:
     recording: str = ""  # blob key of the stereo WAV
     worker: str = ""
     turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why an inbound INVITE is refused."""
+
+    status: int  # final SIP status, from 400
+    reason: str  # ASCII, for the Reason header
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """Something that happened to a call, for whoever watches the line."""
+
+    call_id: str
+    kind: Literal["dialling", "ringing", "answered", "turn", "ended"]
+    at: datetime  # UTC
+    turn: Turn | None = None  # kind turn
+    record: CallRecord | None = None  # kind ended
+
+
+@dataclass(frozen=True, slots=True)
+class LineStatus:
+    """How a line worker stands."""
+
+    worker: str
+    sip_uri: str
+    capacity: int  # calls it can conduct
+    busy: int
+    draining: bool

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import (
+    CallEvent,
     CallRecord,
     CallRequest,
     EndCause,
+    LineStatus,
     Outcome,
     PromptRef,
     Turn,
@@ -163,6 +165,28 @@ class Conversation(Protocol):
 
     async def close(self, cause: EndCause) -> Outcome:
         """End the call and return its outcome."""
+
+
+class LineControl(Protocol):
+    """A line worker, as dialer, console and CLI see it (in-process, or over gRPC)."""
+
+    async def originate(self, request: CallRequest) -> None:
+        """Place a call. Raises CapacityError when every leg is in use or it drains."""
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call. Raises TelephonyError if there is none of this id."""
+
+    async def transfer(self, call_id: str, target_uri: str) -> None:
+        """Hand a call over (blind REFER); it goes on here if that fails."""
+
+    def watch(self) -> AsyncIterator[CallEvent]:
+        """Yield the events of all calls from now on."""
+
+    async def status(self) -> LineStatus:
+        """Return how it stands."""
+
+    async def drain(self) -> None:
+        """Take no new calls; return when the running ones have ended."""
 
 
 class Journal(Protocol):
