@@ -53,7 +53,7 @@ YES = (
         "没错",
         "当然可以",
     ),
-    *("好的好的", "可以可以", "那行", "那可以", "也行", "也可以"),
+    *("好的好的", "可以可以", "那行", "那可以", "也行", "也可以", "没有问题"),
 )
 NO = (
     *(
@@ -84,7 +84,7 @@ NO = (
         "不需要了",
         "没",
     ),
-    *("不想听", "不听", "不了谢谢", "不用了谢谢", "不需要谢谢", "不对", "没有兴趣", "不方便", "先不用"),
+    *("不想听", "不听", "不了谢谢", "不用了谢谢", "不需要谢谢", "不对", "没有兴趣", "先不用"),
 )
 LATER = (
     *(
@@ -120,8 +120,8 @@ def core(text: str) -> str:
 def match(text: str, answers: Sequence[Answer]) -> Answer | None:
     """Return the answer class that the whole utterance is, else None.
 
-    Whole utterances only: a keyword inside reads "不同意" as yes. Own phrases are compared first,
-    over all classes, then the same by sound (toneless syllables) where no 不/没 differs.
+    Whole utterances only: a keyword inside reads "不同意" as yes. An utterance made of phrases of one class
+    only counts too ("可以，你说吧"); then the same by sound (toneless syllables), 不/没 in place.
     """
     said = bare(text)
     if not said:
@@ -130,9 +130,26 @@ def match(text: str, answers: Sequence[Answer]) -> Answer | None:
         for answer in answers:
             if any(form in (phrase, core(phrase)) for phrase in answer.phrases):
                 return answer
+    covering = [answer for answer in answers if _covers(said, answer.phrases)]
+    if len(covering) == 1:
+        return covering[0]
     # One or two syllables sound like too many other words to be taken by sound.
     if len(said) >= 3:
         for answer in answers:
             if any(homophones(said, phrase) for phrase in answer.phrases):
                 return answer
     return None
+
+
+def _covers(said: str, phrases: Iterable[str]) -> bool:
+    """Whether phrases of one class and softeners make up the whole utterance, at least one phrase."""
+    reachable = {0: False}  # position -> whether a phrase was used on the way
+    for start in range(len(said)):
+        if start not in reachable:
+            continue
+        if said[start] in _SOFTENERS + "我":
+            reachable[start + 1] = reachable.get(start + 1, False) or reachable[start]
+        for phrase in phrases:
+            if phrase and said.startswith(phrase, start):
+                reachable[start + len(phrase)] = True
+    return reachable.get(len(said), False)

@@ -17,7 +17,8 @@ Act = Literal[
     "identify",  # asks who is on the phone
     "pitch",  # says what the call is about
     "inform",
-    "answer",  # answers a question
+    "answer",  # answers a question about the product
+    "company",  # says who is calling
     "objection",  # meets an objection
     "reassure",  # to a hesitant customer
     "qualify",  # asks about needs, offers the next step

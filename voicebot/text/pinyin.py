@@ -70,3 +70,10 @@ def homophones(first: str, second: str) -> bool:
 
 def _polarity(text: str) -> tuple[int, ...]:
     return tuple(index for index, char in enumerate(bare(text)) if char in _NEGATIONS)
+
+
+def heard_in(phrase: str, text: str) -> bool:
+    """Whether a phrase can be heard anywhere in a text, tones aside."""
+    wanted, said = syllables(phrase), syllables(text)
+    size = len(wanted)
+    return any(said[start : start + size] == wanted for start in range(len(said) - size + 1))

@@ -1,0 +1,270 @@
+"""Explicit words that decide by themselves: a wish to be left alone, for a person, for another time.
+
+Each reads the whole utterance, knows negation, and is a table of phrases to be read and mended.
+The order in which they count stands in `policy`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from voicebot.dialogue.answers import core
+from voicebot.text.pinyin import bare, heard_in
+
+_PUNCTUATION = re.compile(r"[，。？！、：；,.?!;:\s]+")
+_STOP = r"(?:不要|不用|不必|别|甭|不许|不准|不能|禁止|停止|少)"
+_AGAIN = r"(?:再|在|老|老是|总|总是|一直|天天|继续|随便|乱)?"
+_ME = r"(?:给我|跟我|向我|往我这|来)?"
+_KIN = r"(?!老婆|老公|家|爸|妈|媳妇|朋友|单位|公司|同事|儿子|女儿|孩子|亲戚)"
+_CALL = (
+    r"(?:打(?=电话|过来|来|扰我|给我" + _KIN + r"|我(?:电话|手机|号码|这)|这个|了|啦|吧|啊|行|好|$)"
+    r"|骚扰|联系我" + _KIN + r"|联系了|来电话|来电|拨打|拨过来|烦我)"
+)
+_OPT_OUT = (
+    re.compile(_STOP + _AGAIN + _ME + _AGAIN + _ME + _CALL),
+    re.compile(
+        r"我?(?:的)?(?:号码|电话号码|手机号|电话|名字|信息)(?:都|也)?(?:给我)?(?:删|去掉|移除|注销|划掉)"
+    ),
+    re.compile(r"(?:删|去|移除|注销)(?:了|掉|除)?我的?(?:号码|电话|手机号|名字|信息)"),
+    re.compile(
+        r"(?:把我|给我|你们?|我)(?:们|都|已经|要|直接)?(?:给)?(?:你们?)?(?:加|拉|放)?(?:到|进|入)?(?:拉黑|黑名单)"
+    ),
+    re.compile(r"从(?:你们)?(?:的)?(?:名单|系统|通讯录)(?:里|中|上)?(?:删|去|移|拿|划)"),
+    re.compile(
+        r"不(?:想|愿意?|希望)(?:再)?(?:接到|收到|听到)(?:你们?|这种|这样|这类|任何)?.{0,4}(?:电话|来电|推销)"
+    ),
+    re.compile(
+        r"再(?:给我)?打(?:来|过来|电话|给我)?(?:我|的话)?(?:就|要|直接|马上)?(?:投诉|报警|举报|告你|告你们)"
+    ),
+    re.compile(r"退订"),
+)
+_OPT_OUT_SOUNDS = (  # the same through homophone slips of the recogniser
+    *("不要再打", "别再打了", "别再打来", "不要给我打电话", "别给我打电话", "不用再打", "不要再联系我"),
+    *("别再联系我", "不要再骚扰", "别再骚扰", "把我号码删", "把我的号码删", "把我电话删", "以后不要打"),
+    *("以后别打",),
+)
+_DENIED = re.compile(r"(?:没说|没有说|不是说|不是|没让你们?|没有让你们?|谁说|又没说|没叫你们?)$")
+_IF = re.compile(r"(?:如果|要是|假如|万一).*(?:吗|呢|怎么办|会怎么样)$")
+_ONLY_NOW = re.compile(
+    r"(?:现在|这会儿|这时候|这个点|上班时间|上班的时候|上班|工作时间|白天|晚上|半夜|中午|午休|周末|休息的时候)"
+    r"(?:就|都|你们?|先|请)?$"
+)
+_LATER_IS_FINE = re.compile(
+    r"(?:明天|后天|改天|晚上|下午|上午|中午|早上|晚点|晚一点|回头|过(?:会儿|两天|几天|段时间)|下周|周[一二三四五六日天末]|点半?|以后有空)"
+    r"(?:的时候)?(?:你)?(?:再|在)(?:给我)?(?:打|联系|来电)"
+)
+
+_HUMAN = re.compile(
+    r"转(?:接)?(?:一下)?(?:到)?(?:你们)?人工|(?:要|找|叫|换|让|给我|接)(?:个|你们|一个|你们的)?(?:真人|人工|活人|客户经理|经理|客服)"
+    r"|人工(?:客服|服务|接听|坐席)|(?:有没有|有)(?:真人|人工|活人)|(?:找|叫|换|让|派)(?:个|一个)(?:真)?人"
+    r"|不(?:想)?(?:跟|和)(?:你|你个|你这个|这)?(?:机器|机器人)(?:说|聊|讲|谈)"
+)
+_HUMAN_DENIED = re.compile(
+    r"(?:不要|不用|别|不需要|先不|不想|不必)(?:给我|帮我)?(?:转|找|叫|接|让)|(?:你们?)?经理(?:是谁|叫什么|多大)"
+    r"|不要人工|不用人工"
+)
+_ROBOT = re.compile(
+    r"(?:是不是|是|不会是|该不会是|怎么像|好像|像)(?:个|一个|真的)?(?:在跟)?(?:个)?(?:语音)?(?:机器人|机器|人工智能|录音|电脑|假人)"
+    r"(?:吧|吗|啊|呀|在说|打的|么|$)|真人(?:吗|还是|吧|么)|是人(?:还是|吗)|不是(?:真人|人)吧|机器人(?:吧|吗|啊|么)$"
+)
+_COMPLAINT = re.compile(
+    r"(?:我|要|去|就|会|打)(?:去|要|打)?(?:银保监|消协|工信部)?(?:投诉|举报|报警|告你)|投诉(?:电话|到底|你)"
+)
+_COMPLAINT_DENIED = re.compile(r"(?:不会|不想|没有|没|不是|不)(?:要|想|去|打算)?(?:投诉|举报)")
+_AGAIN_PLEASE = re.compile(
+    r"(?:再|重新|重复)(?:说|讲|来|给我说)(?:一)?(?:遍|次|下)|没(?:有)?听(?:清|见|到|明白|懂|清楚)|听不(?:清|见|到|清楚)"
+    r"|(?:你)?(?:刚才|刚刚)?说(?:的)?(?:什么|啥)(?:$|来着|呀$|啊$)|大(?:点|一点)声|声音(?:太)?小|信号不(?:太)?好"
+)
+_AGAIN_WHOLE = frozenset(("啊", "什么", "啥", "你说什么", "什么什么", "啊什么", "嗯什么", "你说啥"))
+_WRONG = re.compile(
+    r"(?:打|找|拨)错(?:人|电话|号|了)|没有?(?:这个|这)(?:人|个人)|不是(?:他|她|机主|本人)(?:$|了|的)|(?:我)?不是你(?:要)?找的"
+    r"|(?:这个)?(?:号|号码)(?:已经)?(?:换人|换了人|不是他的)|我(?:才|刚)(?:换|办)的(?:这个)?号"
+)
+_REFUSALS = (
+    *(
+        "不需要",
+        "不用",
+        "没兴趣",
+        "没有兴趣",
+        "不感兴趣",
+        "不考虑",
+        "不要",
+        "不想办",
+        "不办",
+        "不想要",
+        "用不着",
+    ),
+    *(
+        "没需要",
+        "没有需要",
+        "没这个需要",
+        "没有这个需求",
+        "没这个需求",
+        "没需求",
+        "不贷款",
+        "不贷",
+        "不借",
+        "不想贷款",
+    ),
+    *(
+        "不想借",
+        "不想听",
+        "不听",
+        "算了",
+        "不想了解",
+        "不了",
+        "不了解",
+        "不必",
+        "不弄",
+        "免了",
+        "拉倒吧",
+        "别说了",
+        "不要说了",
+    ),
+    *("不想贷", "不用说了", "不办理", "不做", "没必要", "没有必要"),
+)
+_PADDING = (
+    *(
+        "我说了",
+        "都说了",
+        "我都说",
+        "我说",
+        "说了",
+        "真的",
+        "确实",
+        "暂时",
+        "目前",
+        "现在",
+        "最近",
+        "这个",
+        "那个",
+        "你们的",
+    ),
+    *(
+        "你们",
+        "贷款",
+        "谢谢",
+        "谢了",
+        "不好意思",
+        "抱歉",
+        "对不起",
+        "我",
+        "你",
+        "了",
+        "啊",
+        "的",
+        "吧",
+        "呢",
+        "哦",
+        "嗯",
+        "呃",
+    ),
+    *(
+        "那",
+        "就",
+        "都",
+        "也",
+        "哎",
+        "唉",
+        "诶",
+        "呀",
+        "哈",
+        "好",
+        "先",
+        "也",
+        "是",
+        "再",
+        "真",
+        "一点",
+        "什么",
+        "根本",
+        "肯定",
+    ),
+    *("直接", "这方面", "这种", "东西", "产品", "这些", "还是", "完全", "跟你"),
+)
+_CLOSES = re.compile(
+    r"(?:再见|拜拜|挂了|我挂|先挂|先这样|就这样(?:吧|$)|就到这(?:儿|里)?|没别的(?:事|了)|没事了|不说了|不聊了)"
+)
+_ABUSE = re.compile(
+    r"傻[逼比叉]|煞笔|操你|草你|去死|他妈的(?!手机|电话|号)|妈的(?!手机|电话|号)|(?:^|给我|你|快)滚(?!动|存)|王八蛋|混蛋|狗东西|死骗子"
+)
+_RUDE = re.compile(r"神经病|有病(?:吧|啊)|脑子有(?:病|问题)|烦死|烦不烦|有完没完|没完没了|吃饱了撑")
+
+
+def clauses(text: str) -> tuple[str, ...]:
+    """Return the clauses of an utterance, without punctuation."""
+    return tuple(part for part in _PUNCTUATION.split(text) if part)
+
+
+def opts_out(text: str) -> bool:
+    """Whether the customer wants no more calls, ever. "现在别打，晚上再打" is no such wish."""
+    said = bare(text)
+    if _IF.search(said) or _LATER_IS_FINE.search(said):
+        return False
+    for pattern in _OPT_OUT:
+        for found in pattern.finditer(said):
+            before = said[: found.start()]
+            if not _DENIED.search(before) and not _ONLY_NOW.search(before):
+                return True
+    literal = any(pattern.search(said) for pattern in _OPT_OUT)
+    return not literal and any(heard_in(phrase, said) for phrase in _OPT_OUT_SOUNDS)
+
+
+def wants_human(text: str) -> bool:
+    """Whether the customer asks for a person."""
+    said = bare(text)
+    return bool(_HUMAN.search(said)) and not _HUMAN_DENIED.search(said)
+
+
+def asks_robot(text: str) -> bool:
+    """Whether the customer asks if a machine is speaking."""
+    return bool(_ROBOT.search(bare(text)))
+
+
+def complains(text: str) -> bool:
+    """Whether the customer announces a complaint."""
+    said = bare(text)
+    return bool(_COMPLAINT.search(said)) and not _COMPLAINT_DENIED.search(said)
+
+
+def asks_again(text: str) -> bool:
+    """Whether the customer did not catch what was said."""
+    said = bare(text)
+    return said in _AGAIN_WHOLE or bool(_AGAIN_PLEASE.search(said))
+
+
+def is_wrong_person(text: str) -> bool:
+    """Whether the number is not the contact's."""
+    return bool(_WRONG.search(bare(text))) and "是不是" not in text
+
+
+def refuses(text: str) -> bool:
+    """Whether a clause of the utterance is nothing but a refusal; "不需要抵押吗" is a question."""
+    return any(_is_refusal(clause) for clause in (*clauses(text), bare(text)))
+
+
+def _is_refusal(clause: str) -> bool:
+    rest = clause
+    for phrase in sorted(_REFUSALS, key=len, reverse=True):
+        rest = rest.replace(phrase, "\0")
+    if "\0" not in rest or clause.endswith(("吗", "么")):
+        return False
+    for padding in sorted(_PADDING, key=len, reverse=True):
+        rest = rest.replace(padding, "")
+    return not rest.strip("\0")
+
+
+def closes(text: str) -> bool:
+    """Whether the customer ends the conversation."""
+    said = core(text)
+    return bool(_CLOSES.search(said)) and not re.search(r"别挂|不要挂|先别挂", said)
+
+
+def abuses(text: str) -> bool:
+    """Whether the customer swears at the bot."""
+    return bool(_ABUSE.search(bare(text)))
+
+
+def is_rude(text: str) -> bool:
+    """Whether the customer's words are impatient to the point of rudeness."""
+    return bool(_RUDE.search(bare(text)))

@@ -1,0 +1,106 @@
+"""The dialogue policy (话术决策): an ordered list of explicit rules, then the best candidate.
+
+The rules are named V1 to V18 in `rules` and stand in `ladder`; the reasons that a decision stores
+begin with the rule's name. This file turns the winning reply into a decision and the next state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from voicebot.dialogue import choice, disposition, ladder, relation, wording
+from voicebot.dialogue import state as st
+from voicebot.dialogue.ladder import Moment
+from voicebot.domain.call import EndCause, Outcome
+from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
+from voicebot.domain.emotion import EmotionLabel
+from voicebot.domain.script import Action, Playbook, Style
+from voicebot.domain.speech import Utterance
+from voicebot.domain.understanding import Understanding
+
+_STYLES = {EmotionLabel.ANNOYED: Style.BRISK, EmotionLabel.HESITANT: Style.SOFT}
+
+
+class RulePolicy:
+    """DialoguePolicy: explicit rules first, then candidates × scene × relation × emotion."""
+
+    def begin(self, playbook: Playbook, slots: Mapping[str, str]) -> DialogueState:
+        """Return the state before the opening."""
+        return st.begin(playbook, slots)
+
+    def allowed(self, state: DialogueState, playbook: Playbook) -> tuple[str, ...]:
+        """Return the script ids that may be said now: gated by scene, needs and compliance."""
+        return choice.allowed(state, playbook)
+
+    def relate(self, understanding: Understanding, state: DialogueState, playbook: Playbook) -> Relation:
+        """Return how the utterance relates to those before."""
+        return relation.relate(understanding.transcript.text, understanding.keywords, state, playbook)
+
+    def choose(
+        self,
+        utterance: Utterance,
+        understanding: Understanding,
+        relation: Relation,
+        candidates: Sequence[Candidate],
+        state: DialogueState,
+        playbook: Playbook,
+        seed: int,
+    ) -> tuple[Decision, DialogueState]:
+        """Return the decision and the state after it."""
+        before = st.heard(utterance, state, playbook)
+        taken_back = before.used != state.used
+        moment = _moment(utterance, understanding, relation, candidates, before, playbook, taken_back)
+        reply = ladder.reply(moment)
+        style = _STYLES.get(moment.emotion, Style.NEUTRAL)
+        script = reply.script
+        values = {**before.slots, **before.facts, **(reply.facts or {})}
+        values[st.CALLBACK_TIME] = (reply.facts or {}).get(st.CALLBACK_SPOKEN, "")
+        text = reply.text or (wording.word(script, style, values, playbook, seed) if script else "")
+        after = st.advance(before, utterance, understanding, reply, text)
+        scene = playbook.scenes.get(after.scene)
+        decision = Decision(
+            action=reply.action or (script.action if script else Action.HANG_UP),
+            script_id=script.id if script else "",
+            script_text=text,
+            style=Style.NEUTRAL if script and script.protected else style,
+            candidates=tuple(candidates),
+            reasons=reply.reasons,
+            relation=relation,
+            scene=state.scene,
+            next_scene=after.scene,
+            playbook_version=playbook.version,
+            protected=bool(script and script.protected),
+            expect=after.expect,
+            patience_ms=scene.patience_ms if scene else 6000,
+            do_not_call=after.opted_out and not state.opted_out,
+        )
+        return decision, after
+
+    def conclude(self, state: DialogueState, cause: EndCause) -> Outcome:
+        """Return the disposition, intent level and reasons at the end of a call."""
+        return disposition.conclude(state, cause)
+
+
+def _moment(
+    utterance: Utterance,
+    understanding: Understanding,
+    relation_: Relation,
+    candidates: Sequence[Candidate],
+    state: DialogueState,
+    playbook: Playbook,
+    taken_back: bool,
+) -> Moment:
+    emotion = understanding.emotion.label
+    return Moment(
+        utterance=utterance,
+        text=understanding.transcript.text,
+        confidence=understanding.transcript.confidence,
+        situation=understanding.situation,
+        emotion=emotion,
+        relation=relation_,
+        scored=tuple(choice.score(candidates, relation_, emotion, state, playbook)),
+        last=relation.last_script(state, playbook),
+        state=state,
+        playbook=playbook,
+        taken_back=taken_back,
+    )
