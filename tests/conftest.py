@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -13,6 +14,22 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, text
 
+from voicebot.domain.call import (
+    CallRecord,
+    CallRequest,
+    Direction,
+    Disposition,
+    EndCause,
+    IntentLevel,
+    Outcome,
+    Turn,
+)
+from voicebot.domain.dialogue import Candidate, Decision, Relation
+from voicebot.domain.emotion import CALM, Distribution, Emotion, EmotionLabel, KeywordEmotion
+from voicebot.domain.ids import uuid7
+from voicebot.domain.script import Action, Style
+from voicebot.domain.speech import Prosody, Transcript, UtteranceKind, Word
+from voicebot.domain.understanding import Understanding
 from voicebot.store.embedded import EmbeddedPostgres
 from voicebot.store.migrate import migrate
 from voicebot.store.session import Database
@@ -69,3 +86,77 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no evaluation data in {folder}: set VOICEBOT_TEST_DATA")
     return folder
+
+
+def make_request(attempt_id: str = "", campaign_id: str = "", contact_id: str = "") -> CallRequest:
+    """A call of no campaign, unless ids are given."""
+    return CallRequest(str(uuid7()), attempt_id, campaign_id, contact_id, "loan", Direction.OUTBOUND)
+
+
+def make_turn(call_id: str, seq: int, *, do_not_call: bool = False) -> Turn:
+    """A turn in which a busy customer is annoyed."""
+    annoyed = Distribution(calm=0.4, annoyed=0.6)
+    word = KeywordEmotion("不要说了", 0.9, 1.6, annoyed, CALM, Distribution(calm=0.76, annoyed=0.24), 1.0)
+    emotion = Emotion(
+        EmotionLabel.CALM, word.fused, annoyed, CALM, per_keyword=(word,), reasons=("below the threshold",)
+    )
+    text = "现在有事不要说了"
+    understanding = Understanding(
+        Transcript(text, (Word(text, 0.0, 1.6, 0.9),), confidence=0.9, engine="whisper"),
+        ("有事", "不要说了"),
+        Prosody(180.0, 6.0, -1.0, -26.0, 12.0, 0.7, 5.0, 1.6),
+        emotion,
+    )
+    decision = Decision(
+        Action.SAY,
+        "callback_offer",
+        "那您看什么时候方便，我再给您打过来？",
+        Style.SOFT,
+        (Candidate("callback_offer", 0.7, {"knn": 0.7}), Candidate("apology", 0.2)),
+        ("busy and calm",),
+        Relation.OBJECTS,
+        "opening",
+        "callback",
+        do_not_call=do_not_call,
+    )
+    return Turn(
+        call_id,
+        seq,
+        datetime.now(UTC),
+        UtteranceKind.SPEECH,
+        1.0,
+        2.6,
+        understanding,
+        decision,
+        timings_ms={"asr": 310.0, "rank": 4.0},
+    )
+
+
+def make_record(
+    request: CallRequest,
+    disposition: Disposition = Disposition.CALLBACK,
+    level: IntentLevel = IntentLevel.C,
+    *,
+    opted_out: bool = False,
+) -> CallRecord:
+    """An answered call that ended as told."""
+    now = datetime.now(UTC)
+    outcome = Outcome(
+        disposition, level, ("asked to be called back",), {"callback": "明天下午三点"}, opted_out
+    )
+    return CallRecord(request, EndCause.BOT_HUNG_UP, outcome, now, now, now, 200, worker="line-0", turns=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """Makers of valid call events, for tests that store them."""
+
+    request: Callable[..., CallRequest] = make_request
+    turn: Callable[..., Turn] = make_turn
+    record: Callable[..., CallRecord] = make_record
+
+
+@pytest.fixture(scope="session")
+def make() -> Make:
+    """Makers of valid call events."""
+    return Make()
