@@ -27,6 +27,14 @@ class AttemptStatus(StrEnum):
     UNKNOWN = "unknown"  # its worker died: nobody may redial before a rule settles it
 
 
+class ContactStatus(StrEnum):
+    """Where a contact stands on its campaign's list."""
+
+    PENDING = "pending"  # to be called, not before its next time
+    CALLING = "calling"  # an attempt was opened and is not settled
+    DONE = "done"  # nothing more to do
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
     """A person's agreement to be called, with its evidence."""
