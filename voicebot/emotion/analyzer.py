@@ -89,7 +89,7 @@ class Analyzer:
             return None, "too little speech to hear a voice"
         if baseline.turns == 0:
             return None, "no calm turn of this speaker heard yet"
-        odds = self.model.raised(_relative(sound, baseline)) * _trust(baseline)
+        odds = self.model.raised(prosody.relative(sound, baseline.mean)) * _trust(baseline)
         return odds, f"voice {'raised' if odds > 0 else 'calm'} ({odds:+.1f})"
 
     def _keyword(
@@ -106,7 +106,9 @@ class Analyzer:
             sound = prosody.measure(part, gain_db=baseline.gain_db)
             near = None
             if sound is not None:
-                near = self.model.raised(_relative(sound, baseline), keyword=True) * _trust(baseline)
+                near = self.model.raised(prosody.relative(sound, baseline.mean), keyword=True) * _trust(
+                    baseline
+                )
             second = self.model.second(match.distribution, voice, near)
         return KeywordEmotion(
             text=match.phrase,
@@ -149,7 +151,13 @@ class Analyzer:
     ) -> SpeakerBaseline:
         """Return the baseline after this turn: it grows by turns without negative words or raised voice."""
         words_negative = emotion.first is not None and fusion.negative(emotion.first) >= self.rule.ground
-        if sound is None or frames is None or words_negative or baseline.turns >= _MAX_TURNS:
+        if (
+            sound is None
+            or frames is None
+            or sound.f0_median_hz == 0
+            or words_negative
+            or baseline.turns >= _MAX_TURNS
+        ):
             return baseline
         if voice is not None and voice > 0 and baseline.turns >= _TRUSTED_TURNS:
             return baseline
@@ -187,10 +195,6 @@ def _spread(word: Word, at: list[tuple[float, float] | None], start: int) -> Non
     step = (word.end_s - word.start_s) / len(word.text)
     for index in range(len(word.text)):
         at[start + index] = (word.start_s + index * step, word.start_s + (index + 1) * step)
-
-
-def _relative(sound: Prosody, baseline: SpeakerBaseline) -> tuple[float, ...]:
-    return tuple(value - mean for value, mean in zip(sound.vector, baseline.mean, strict=True))
 
 
 def _trust(baseline: SpeakerBaseline) -> float:

@@ -5,6 +5,7 @@ Everything is computed from one short-time spectrum, so two seconds cost a few m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -27,9 +28,10 @@ _FFT = 512  # window + longest lag fit, so the autocorrelation does not wrap
 _F0_MIN_HZ, _F0_MAX_HZ = 75.0, 450.0
 _BAND_HZ = (300.0, 3400.0)
 _EDGES_HZ = (300.0, 500.0, 700.0, 1000.0, 1400.0, 1900.0, 2500.0, 3400.0)
-_VOICED = 0.3  # normalised autocorrelation from which a frame counts as voiced
+_VOICED = 0.22  # normalised autocorrelation from which a frame counts as voiced
 _CANDIDATES = 5
-_OCTAVE_COST = 0.04  # prefers the shorter of two equally good periods (Boersma 1993)
+_WHITENING = 0.8  # 1 = an entirely flat spectrum
+_OCTAVE_COST = 0.01  # prefers the shorter of two equally good periods (Boersma 1993)
 _JUMP_COST = 0.35  # per octave between neighbouring frames
 
 F32 = NDArray[np.float32]
@@ -156,6 +158,15 @@ def measure(frames: Frames, syllables: int = 0, gain_db: float = 0.0) -> Prosody
     )
 
 
+def relative(prosody: Prosody, mean: Sequence[float]) -> tuple[float, ...]:
+    """Return the vector minus a baseline's; a stretch without pitch counts as pitched like the baseline."""
+    pitched = prosody.f0_median_hz > 0
+    return tuple(
+        value - base if pitched or not name.startswith("f0_") else 0.0
+        for name, value, base in zip(NAMES, prosody.vector, mean, strict=True)
+    )
+
+
 def with_gain(prosody: Prosody, gain_db: float) -> Prosody:
     """Return the prosody as it would be behind another line gain."""
     moved = tuple(
@@ -166,16 +177,16 @@ def with_gain(prosody: Prosody, gain_db: float) -> Prosody:
 
 
 def _pitch(spectrum: F32, level: F32) -> tuple[F32, F32]:
-    """Track F0 through the strongest periods of the band-limited, compressed autocorrelation.
+    """Track F0 through the strongest periods of the whitened, band-limited autocorrelation.
 
-    The magnitude instead of the power spectrum keeps the formants from winning over the missing
-    fundamental (generalised autocorrelation, Tolonen and Karjalainen 2000).
+    Magnitude instead of power (generalised autocorrelation, Tolonen and Karjalainen 2000) and division by the
+    local mean keep one strong formant or the two lowest harmonics in the band from winning over the missing
+    fundamental; division by the window's own autocorrelation (Boersma 1993) keeps long periods in the race.
     """
-    frequencies = np.arange(spectrum.shape[1]) * LINE_RATE_HZ / _FFT
-    inside = (frequencies >= _BAND_HZ[0]) & (frequencies <= _BAND_HZ[1])
-    lags = fft.irfft(np.where(inside, spectrum, 0.0).astype(np.float32), axis=1)
+    lags = fft.irfft(_whiten(spectrum), axis=1)
     shortest, longest = int(LINE_RATE_HZ / _F0_MAX_HZ), int(np.ceil(LINE_RATE_HZ / _F0_MIN_HZ))
     curve = lags[:, shortest - 1 : longest + 2] / (lags[:, :1] + 1e-9)
+    curve = curve / _window_lags()[shortest - 1 : longest + 2]
     inner = curve[:, 1:-1]
     peak = (inner > curve[:, :-2]) & (inner >= curve[:, 2:])
     ratio = np.arange(shortest, longest + 1) / shortest
@@ -192,6 +203,20 @@ def _pitch(spectrum: F32, level: F32) -> tuple[F32, F32]:
     loud = level > np.percentile(level, 95) - 30
     voiced = (strength > _VOICED) & loud
     return np.where(voiced, f0[row, path], 0.0).astype(np.float32), strength.astype(np.float32)
+
+
+def _whiten(spectrum: F32) -> F32:
+    """Return the magnitudes in the band over (nearly) their mean within 600 Hz on both sides."""
+    frequencies = np.arange(spectrum.shape[1]) * LINE_RATE_HZ / _FFT
+    inside = ((frequencies >= _BAND_HZ[0]) & (frequencies <= _BAND_HZ[1])).astype(np.float32)
+    magnitude = spectrum * inside
+    reach = int(600 * _FFT / LINE_RATE_HZ)
+    sums = np.cumsum(np.pad(magnitude, ((0, 0), (reach + 1, reach))), axis=1)
+    counts = np.cumsum(np.pad(inside, (reach + 1, reach)))
+    near = 2 * reach + 1
+    local = (sums[:, near:] - sums[:, :-near]) / np.maximum(counts[near:] - counts[:-near], 1)
+    floor = 0.02 * magnitude.max(axis=1, keepdims=True) + 1e-9
+    return np.asarray(magnitude / np.maximum(local, floor) ** _WHITENING, np.float32)
 
 
 def _smoothest(score: F32, octaves: F64) -> NDArray[np.intp]:
@@ -213,15 +238,11 @@ def _smoothest(score: F32, octaves: F64) -> NDArray[np.intp]:
 
 def _pitch_features(frames: Frames) -> tuple[float, ...]:
     """Return the median in Hz, then ten features in semitones (zeros if unvoiced)."""
-    at = np.flatnonzero(frames.f0_hz > 0)
+    at = _sure(frames.f0_hz)
     if at.size < 5:
         return (0.0,) * 11
-    tone = 12 * np.log2(signal.medfilt(frames.f0_hz[at].astype(np.float64), 5)[2:-2] / 100.0)
-    if tone.size < 3:
-        tone = 12 * np.log2(frames.f0_hz[at].astype(np.float64) / 100.0)
-        times = at * HOP_S
-    else:
-        times = at[2:-2] * HOP_S
+    tone = 12 * np.log2(frames.f0_hz[at].astype(np.float64) / 100.0)
+    times = at * HOP_S
     low, middle, high = np.percentile(tone, (10, 50, 90))
     steps = np.diff(tone) / np.diff(times)
     near = np.abs(steps) < 100  # faster is a tracking error, not a voice
@@ -235,6 +256,25 @@ def _pitch_features(frames: Frames) -> tuple[float, ...]:
         float(tone[-third:].mean()),
         float(np.abs(moves).mean()),
     )  # fmt: skip
+
+
+def _sure(f0_hz: F32) -> NDArray[np.intp]:
+    """Return the voiced frames that are hardly octave errors or noise.
+
+    Runs under 40 ms are no vowels; beyond 0.75 x the lower and 1.5 x the upper quartile lies another octave
+    (De Looze and Hirst 2008).
+    """
+    voiced = f0_hz > 0
+    edges = np.flatnonzero(np.diff(np.pad(voiced.astype(np.int8), 1)))
+    for start, end in edges.reshape(-1, 2):
+        if end - start < 4:
+            voiced[start:end] = False
+    at = np.flatnonzero(voiced)
+    if at.size == 0:
+        return at
+    low, high = np.percentile(f0_hz[at], (25, 75))
+    sure: NDArray[np.intp] = at[(f0_hz[at] >= 0.75 * low) & (f0_hz[at] <= 1.5 * high)]
+    return sure
 
 
 def _slope(x: NDArray[np.floating], y: F64) -> float:
@@ -258,6 +298,13 @@ def _peaks(level_db: F32) -> int:
 @cache
 def _window() -> F32:
     return np.asarray(signal.get_window("hann", _WINDOW), np.float32)
+
+
+@cache
+def _window_lags() -> F32:
+    """Return the window's normalised autocorrelation."""
+    lags = np.correlate(_window(), _window(), "full")[_WINDOW - 1 :]
+    return np.asarray(lags / lags[0], np.float32)
 
 
 @cache

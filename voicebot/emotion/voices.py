@@ -69,7 +69,7 @@ def invent_speaker(random: np.random.Generator) -> Speaker:
         f0_factor=float(2 ** random.uniform(0.0, 0.9) if high else 2 ** random.uniform(-0.9, 0.1)),
         formant_factor=float(random.uniform(1.0, 1.18) if high else random.uniform(0.86, 1.03)),
         gain_db=float(random.uniform(-12, 6)),
-        line_tilt_db=float(random.uniform(-6, 6)),
+        line_tilt_db=float(random.uniform(-12, 6)),
         noise_db=float(random.uniform(-75, -50)),
     )
 
