@@ -25,6 +25,8 @@ RELATION_TABLE: dict[Relation, dict[str, float]] = {
         "identify": 1.2,
         "objection": 0.8,
         "close": 0.3,
+        "retain": 0.2,
+        "accept_refusal": 0.2,
     },
     Relation.OBJECTS: {
         "objection": 1.3,

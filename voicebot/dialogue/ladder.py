@@ -17,8 +17,10 @@ from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.script import Action, Answer, Expect, Playbook, Script
 from voicebot.domain.speech import Utterance, UtteranceKind
 from voicebot.domain.understanding import Situation
+from voicebot.text.pinyin import bare
 
 FLOOR = 0.2  # a candidate below this is a guess: ask back
+END_FLOOR = 0.4  # for scripts that end the call: a guess must not hang up
 QUESTION_FLOOR = 0.35  # an annoyed customer's question is answered if it is this clear
 CONSENT_CONFIDENCE = 0.4  # of the transcript, for a binding yes
 MACHINE_TURNS = 3  # announcements come at the beginning
@@ -28,6 +30,7 @@ _ACKNOWLEDGED = (
         "yes", (*YES, "明白", "明白了", "知道了", "了解", "了解了", "清楚了", "这样啊", "是这样", "哦", "噢")
     ),
 )
+_MUMBLED = "嗯啊哦呃噢"
 _TELLS = frozenset(("answer", "company", "number_source"))
 _VAGUE = ("随便", "都行", "都可以", "看情况", "再说", "到时候", "不一定", "不知道", "等我", "有空")
 
@@ -172,10 +175,10 @@ def _again(moment: Moment) -> Reply | None:
     last = moment.last
     if last is None or not phrases.asks_again(moment.text):
         return None
-    if moment.state.used.count(last.id) < 2:
+    texts = [said.script_text for said in moment.state.history if said.script_id == last.id]
+    if len(texts) < 3:
         # The same words, not the re-prompt of a silent customer: this one wants to hear them.
-        said = moment.state.history[-1].script_text
-        return Reply(last, ("V7 客户没听清：再说一遍",), text=said if last.id else "")
+        return Reply(last, ("V7 客户没听清：再说一遍",), text=texts[0] if texts else "")
     script = moment.by_act("repeat")
     return Reply(script, ("V7 客户还是没听清：换个说法",)) if script else None
 
@@ -192,7 +195,8 @@ def _time(moment: Moment) -> Reply | None:
 
 
 def _refusal(moment: Moment) -> Reply | None:
-    return _refused(moment) if phrases.refuses(moment.text) else None
+    busy = moment.situation is Situation.BUSY and not moment.negative
+    return _refused(moment) if phrases.refuses(moment.text, busy=busy) else None
 
 
 def _refused(moment: Moment) -> Reply:
@@ -276,10 +280,8 @@ def _expected(moment: Moment) -> Reply | None:
     if answer is None or script is None:
         return None
     reason = f"回答了上一个问题：{answer.name}"
-    if script.act == "registered" and moment.confidence < CONSENT_CONFIDENCE:
-        return Reply(
-            moment.role(moment.playbook.unclear[0]), ("V13 肯定的回答没有听清：再问一次",), unclear=True
-        )
+    if script.act == "registered" and (doubt := _unsure_consent(moment)):
+        return doubt
     if script.do_not_call:
         return _stop(moment, f"V2 {reason}，登记不再来电")
     refused = answer.name == "no" and script.act in (
@@ -295,6 +297,17 @@ def _expected(moment: Moment) -> Reply | None:
     if script.id in moment.state.used and not script.repeatable:
         return _next_step(moment, reason)
     return Reply(script, (reason,), refused=refused)
+
+
+def _unsure_consent(moment: Moment) -> Reply | None:
+    """A mumbled or badly heard yes binds nobody: confirm once more, then leave it."""
+    clear = bool(bare(moment.text).strip(_MUMBLED)) and moment.confidence >= CONSENT_CONFIDENCE
+    if clear or moment.last is None:
+        return None
+    if moment.state.unclear or not moment.last.reprompt:
+        return Reply(moment.role(moment.playbook.farewell), ("V13 没有明确同意：不登记，道别",))
+    reason = "V13 肯定的回答不明确：再确认一次"
+    return Reply(moment.last, (reason,), text=moment.last.reprompt[0], unclear=True)
 
 
 def _farewell(moment: Moment) -> Reply | None:
@@ -329,9 +342,11 @@ def _next_step(moment: Moment, reason: str) -> Reply | None:
 def _candidate(moment: Moment) -> Reply | None:
     """The best candidate that fits scene, relation, emotion and what was already said."""
     best = moment.scored[0] if moment.scored else None
-    if best is None or not moment.text or best.score < FLOOR:
+    if best is None or not moment.text:
         return None
     script = best.script
+    if best.score < (FLOOR if script.action is Action.SAY else END_FLOOR):
+        return None
     if script.do_not_call:
         return _stop(moment, f"V2 {_why(best)}")
     if script.act in ("retain", "accept_refusal"):

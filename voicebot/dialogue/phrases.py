@@ -121,8 +121,18 @@ _REFUSALS = (
         "别说了",
         "不要说了",
     ),
-    *("不想贷", "不用说了", "不办理", "不做", "没必要", "没有必要"),
+    *("不想贷", "不办理", "不做", "没必要", "没有必要"),
 )
+_STOP_TALKING = (
+    "别说了",
+    "不要说了",
+    "不用说了",
+    "不想听",
+    "不听",
+    "别讲了",
+    "不用讲了",
+    "先不说了",
+)  # busy people say so too
 _PADDING = (
     *(
         "我说了",
@@ -238,13 +248,18 @@ def is_wrong_person(text: str) -> bool:
     return bool(_WRONG.search(bare(text))) and "是不是" not in text
 
 
-def refuses(text: str) -> bool:
-    """Whether a clause of the utterance is nothing but a refusal; "不需要抵押吗" is a question."""
-    return any(_is_refusal(clause) for clause in (*clauses(text), bare(text)))
+def refuses(text: str, *, busy: bool = False) -> bool:
+    """Whether a clause of the utterance is nothing but a refusal; "不需要抵押吗" is a question.
+
+    `busy`: the customer has no time, so "不要说了" is about now, not about the offer.
+    """
+    return any(_is_refusal(clause, busy=busy) for clause in (*clauses(text), bare(text)))
 
 
-def _is_refusal(clause: str) -> bool:
+def _is_refusal(clause: str, *, busy: bool) -> bool:
     rest = clause
+    for phrase in _STOP_TALKING:
+        rest = rest.replace(phrase, "今" if busy else "\0")
     for phrase in sorted(_REFUSALS, key=len, reverse=True):
         rest = rest.replace(phrase, "\0")
     if "\0" not in rest or clause.endswith(("吗", "么")):

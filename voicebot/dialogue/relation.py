@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voicebot.dialogue import phrases
+from voicebot.dialogue import state as st
 from voicebot.dialogue.answers import match
 from voicebot.dialogue.callback import hear
 from voicebot.domain.dialogue import DialogueState, Relation
@@ -93,8 +94,12 @@ def relate(text: str, keywords: Sequence[str], state: DialogueState, playbook: P
 
 
 def last_script(state: DialogueState, playbook: Playbook) -> Script | None:
-    """Return the script said last."""
-    return playbook.scripts.get(state.history[-1].script_id) if state.history else None
+    """Return the script said last, looking through "pardon?" and "are you there?"."""
+    for exchange in reversed(state.history):
+        script = playbook.scripts.get(exchange.script_id)
+        if script and script.act not in st.KEEPS_QUESTION:
+            return script
+    return None
 
 
 def _last_answer(state: DialogueState, playbook: Playbook) -> str:

@@ -12,6 +12,7 @@ from voicebot.domain.speech import Utterance, UtteranceKind
 from voicebot.domain.understanding import Situation, Understanding
 
 HISTORY = 8
+KEEPS_QUESTION = frozenset(("ask_back", "reprompt", "wait"))  # acts after which the open question stands
 MS_PER_HANZI = 220  # speaking rate of the rendered voice, near enough to judge what was heard
 HEARD = 0.6  # share of a script from which on it counts as said
 
@@ -111,7 +112,7 @@ def advance(
         used=(*state.used, script.id) if script and not reply.text else state.used,
         emotions=(*state.emotions, understanding.emotion.label) if spoke else state.emotions,
         situation=understanding.situation if spoke else state.situation,
-        expect=script.expect if script else Expect.NOTHING,
+        expect=_expect(script, state),
         refusals=state.refusals + int(reply.refused),
         unclear=state.unclear + 1 if reply.unclear else 0 if spoke else state.unclear,
         silences=state.silences + 1 if utterance.kind is UtteranceKind.SILENCE else 0,
@@ -119,6 +120,12 @@ def advance(
         transferred=state.transferred or action is Action.TRANSFER,
         closed=state.closed or action is not Action.SAY or opted_out,
     )
+
+
+def _expect(script: Script | None, state: DialogueState) -> Expect:
+    if script is None:
+        return Expect.NOTHING
+    return state.expect if script.act in KEEPS_QUESTION else script.expect
 
 
 def spoke(state: DialogueState) -> bool:
