@@ -35,6 +35,7 @@ from voicebot.telephony.leg import (
 )
 from voicebot.telephony.library import Registration, UserAgentConfig
 from voicebot.telephony.playout import Playout
+from voicebot.telephony.recording import Recording
 from voicebot.telephony.user_agent import UserAgent
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "LegEvent",
     "NoMedia",
     "Playout",
+    "Recording",
     "Registration",
     "Ringing",
     "TransferEnded",

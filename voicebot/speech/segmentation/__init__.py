@@ -1,1 +1,1 @@
-"""Where utterances begin and end. Pure cores: no clock, socket or thread."""
+"""Segmentation: where speech begins, pauses and ends. Pure cores on frame time; no clock, no thread."""

@@ -1,0 +1,78 @@
+"""What all calls of a worker share, and what can happen to one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from voicebot.call.prompts import PromptMemory
+from voicebot.call.turns import Output, TurnTuning
+from voicebot.domain.audio import Audio
+from voicebot.domain.call import TurnResult
+from voicebot.domain.ports import Conversation, Journal
+from voicebot.telephony import Leg, LegEvent
+
+
+class Phone(Protocol):
+    """Places calls: the user agent."""
+
+    def call(
+        self,
+        uri: str,
+        *,
+        caller_id: str = "",
+        headers: Mapping[str, str] | None = None,
+        ring_timeout_s: float = 40.0,
+    ) -> Leg:
+        """Place a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """What all calls of one worker share."""
+
+    worker: str
+    conversation: Callable[[], Conversation]  # a fresh one: one for each call, one more to recover
+    journal: Journal
+    prompts: PromptMemory
+    recordings: Path | None = None  # root folder; None = do not record
+    apology: Audio | None = None  # said when we fail, before hanging up
+    tuning: TurnTuning = field(default_factory=TurnTuning)
+    open_timeout_s: float = 5.0
+    decide_timeout_s: float = 8.0
+    transfer_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision and its audio have come."""
+
+    result: TurnResult
+    audio: tuple[Audio, ...]
+    decide_ms: float  # asked to decided
+    prompt_ms: float  # to its audio
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Inference failed, or was late."""
+
+    generation: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """Someone on our side ends the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Someone on our side hands the call over."""
+
+    target_uri: str
+
+
+Event = LegEvent | Output | Decided | Failed | HangUp | Transfer

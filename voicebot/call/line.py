@@ -1,0 +1,69 @@
+"""The line of one call: its leg, its turn machine and its recording, joined in the media thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from voicebot.call.turns import Flush, Output, Play, TurnMachine
+from voicebot.domain.audio import SILENT_FRAME
+from voicebot.speech.segmentation.vad import VoiceDetector
+from voicebot.telephony import Leg, Recording
+
+
+class Line:
+    """Runs the turn machine on every frame and acts on its Play and Flush at once.
+
+    Everything else the machine wants is rare; it goes to `on_output`, which is called from the
+    media thread and from whoever calls the methods here, under the machine's lock, so in order.
+    """
+
+    def __init__(self, leg: Leg, machine: TurnMachine, on_output: Callable[[Output], None]) -> None:
+        """Join them; nothing flows before `start`."""
+        self._leg = leg
+        self._machine = machine
+        self._on_output = on_output
+        self._detector = VoiceDetector()
+        self._lock = threading.Lock()
+        self._recording: Recording | None = None
+        self._said = SILENT_FRAME
+
+    def start(self, recording: Recording | None) -> None:
+        """The call was answered: frames count from now on."""
+        self._recording = recording
+        self._leg.next_frame = self._next_frame
+        self._leg.on_frame = self._hear
+
+    def stop(self) -> None:
+        """The call is over: finish the recording. Blocks while it is written out."""
+        self._leg.on_frame = None
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            recording.close()
+
+    def act(self, step: Callable[[TurnMachine], list[Output]]) -> None:
+        """Tell the machine something, and do what it wants."""
+        with self._lock:
+            self._do(step(self._machine))
+
+    def _hear(self, pcm: bytes) -> None:
+        voiced = self._detector.is_speech(pcm)
+        with self._lock:
+            self._do(self._machine.frame(pcm, voiced))
+        recording = self._recording
+        if recording is not None:
+            recording.write(pcm, self._said)
+
+    def _next_frame(self) -> bytes:
+        self._said = self._leg.playout.next_frame()
+        return self._said
+
+    def _do(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Play(pcm):
+                    self._leg.playout.play(pcm)
+                case Flush():
+                    self._leg.playout.flush()
+                case _:
+                    self._on_output(output)

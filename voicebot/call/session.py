@@ -1,0 +1,404 @@
+"""One call, from dialling or INVITE to the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import structlog
+
+from voicebot.call.events import Decided, Event, Failed, HangUp, Phone, SessionConfig, Transfer
+from voicebot.call.fallback import outcome_without_inference
+from voicebot.call.line import Line
+from voicebot.call.turns import (
+    Answer,
+    Commit,
+    Decide,
+    Finish,
+    Output,
+    Send,
+    Stretch,
+    TurnMachine,
+)
+from voicebot.domain.call import CallEvent, CallRecord, CallRequest, Direction, EndCause, Outcome
+from voicebot.domain.errors import InferenceError, VoicebotError
+from voicebot.domain.ports import Conversation
+from voicebot.domain.script import Action
+from voicebot.telephony import (
+    Answered,
+    Dtmf,
+    EarlyMedia,
+    Ended,
+    Leg,
+    NoMedia,
+    Recording,
+    Ringing,
+    TransferEnded,
+)
+
+log = structlog.get_logger()
+
+
+class CallSession:
+    """Conducts one call. Lives in the event loop; audio is cared for by its `Line` in the media thread."""
+
+    def __init__(
+        self,
+        request: CallRequest,
+        config: SessionConfig,
+        *,
+        phone: Phone | None = None,
+        leg: Leg | None = None,
+        on_event: Callable[[CallEvent], None] = lambda _: None,
+    ) -> None:
+        """Make the session of an outbound call (`phone`) or an inbound one (`leg`)."""
+        self.request = request
+        self._config = config
+        self._phone = phone
+        self._leg = leg
+        self._on_event = on_event
+        self._inbox: asyncio.Queue[Event] = asyncio.Queue()
+        self._machine = TurnMachine(config.tuning)
+        self._line: Line | None = None
+        self._conversation = config.conversation()
+        self._snapshot = b""
+        self._speech = bytearray()  # since the last commit: what a new stream would need
+        self._asked: Decide | None = None
+        self._decided: Decided | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._retried = False
+        self._lost = False  # inference is gone for good
+        self._background: set[asyncio.Task[None]] = set()
+        self._started_at = datetime.now(UTC)
+        self._answered_at: datetime | None = None
+        self._ended: Ended | None = None
+        self._cause: EndCause | None = None  # when we know better than the leg
+        self._turns = 0
+        self._opted_out = False
+        self._recording = ""
+
+    # -- for the worker --
+
+    def hang_up(self) -> None:
+        """End the call."""
+        self._inbox.put_nowait(HangUp())
+
+    def transfer(self, target_uri: str) -> None:
+        """Hand the call over."""
+        self._inbox.put_nowait(Transfer(target_uri))
+
+    async def run(self) -> CallRecord:
+        """Conduct the call and return its record, which is in the journal by then."""
+        if await self._open():
+            self._begin()
+            while self._ended is None:
+                await self._handle(await self._inbox.get())
+        return await self._conclude()
+
+    async def abort(self) -> None:
+        """After an error of our own: end the call and journal it as a failure."""
+        self._cause = EndCause.FAILURE
+        if self._leg is not None:
+            self._leg.hang_up()
+        if self._ended is None:
+            self._ended = Ended(EndCause.FAILURE, 0, "internal error")
+            await self._conclude()
+
+    # -- how it begins --
+
+    async def _open(self) -> bool:
+        """Open the conversation. Without inference nobody is called, and no INVITE is answered."""
+        try:
+            async with asyncio.timeout(self._config.open_timeout_s):
+                self._snapshot = await self._conversation.open(self.request)
+        except (TimeoutError, VoicebotError) as error:
+            log.warning("no inference for a call", call_id=self.request.call_id, error=str(error))
+            self._cause = EndCause.FAILURE
+            self._lost = True
+            if self._leg is not None:
+                self._leg.refuse(503, "inference is away")
+            self._ended = Ended(EndCause.FAILURE, 503 if self._leg is not None else 0, "inference is away")
+            return False
+        return True
+
+    def _begin(self) -> None:
+        """Dial, or ring; and have the opening decided meanwhile."""
+        loop = asyncio.get_running_loop()
+
+        def post(event: Event) -> None:
+            loop.call_soon_threadsafe(self._inbox.put_nowait, event)
+
+        if self._leg is None:
+            assert self._phone is not None, "an outbound call needs a phone"
+            self._emit("dialling")
+            self._leg = self._phone.call(
+                self.request.to_uri,
+                caller_id=self.request.caller_id,
+                headers=self.request.headers,
+                ring_timeout_s=self.request.ring_timeout_s,
+            )
+        else:
+            self._leg.ring()
+        self._line = Line(self._leg, self._machine, post)
+        self._leg.listen(post)
+        self._line.act(TurnMachine.begin)
+
+    # -- what happens --
+
+    async def _handle(self, event: Event) -> None:  # noqa: C901  # the table of all that can happen
+        match event:
+            case Ringing() | EarlyMedia():
+                self._emit("ringing")
+            case Answered():
+                self._on_answered()
+            case Dtmf(digit):
+                self._act(lambda machine: machine.dtmf(digit))
+            case Send():
+                self._send(event)
+            case Decide():
+                await self._ask(event)
+            case Decided():
+                self._on_decided(event)
+            case Commit():
+                await self._commit(event)
+            case Failed():
+                await self._on_failed(event)
+            case Finish(action):
+                self._finish(action)
+            case Transfer(target_uri):
+                self._act(TurnMachine.stop)
+                self._transfer(target_uri)
+            case TransferEnded(ok=True):
+                self._cause = EndCause.TRANSFERRED
+            case TransferEnded(ok=False):
+                self._act(TurnMachine.resume)
+            case HangUp():
+                self._leg_now().hang_up()
+            case NoMedia():
+                self._cause = EndCause.NO_MEDIA
+                self._leg_now().hang_up()
+            case Ended():
+                self._ended = event
+
+    def _on_answered(self) -> None:
+        self._answered_at = datetime.now(UTC)
+        assert self._line is not None
+        self._line.start(self._record())
+        self._config.journal.answered(self.request, self._config.worker)
+        self._emit("answered")
+
+    def _record(self) -> Recording | None:
+        root = self._config.recordings
+        if root is None or not self.request.record:
+            return None
+        key = f"recordings/{self._started_at:%Y/%m/%d}/{self.request.call_id}.wav"
+        try:
+            recording = Recording(root / key)
+        except OSError as error:
+            log.warning("call is not recorded", call_id=self.request.call_id, error=error.strerror)
+            return None
+        self._recording = key
+        return recording
+
+    def _send(self, speech: Send) -> None:
+        self._speech += speech.pcm
+        self._conversation.speech(speech.generation, speech.pcm)
+
+    async def _ask(self, asked: Decide) -> None:
+        self._asked = asked
+        self._decided = None
+        if self._task is not None:
+            self._task.cancel()
+        self._task = asyncio.create_task(self._decide(self._conversation, asked))
+        await asyncio.sleep(0)  # it has asked before more speech is sent
+
+    async def _decide(self, conversation: Conversation, asked: Decide) -> None:
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._config.decide_timeout_s):
+                result = await conversation.decide(asked.generation, asked.utterance)
+                decided = time.perf_counter()
+                audio = [await self._config.prompts.get(conversation, ref) for ref in result.prompts]
+        except TimeoutError:
+            self._inbox.put_nowait(Failed(asked.generation, "no decision in time"))
+        except VoicebotError as error:
+            self._inbox.put_nowait(Failed(asked.generation, str(error)))
+        except Exception:  # the edge of a task: nobody else would hear of it
+            log.exception("decision failed", call_id=self.request.call_id)
+            self._inbox.put_nowait(Failed(asked.generation, "unexpected error"))
+        else:
+            fetched = time.perf_counter()
+            self._inbox.put_nowait(
+                Decided(result, tuple(audio), (decided - begun) * 1000, (fetched - decided) * 1000)
+            )
+
+    def _on_decided(self, decided: Decided) -> None:
+        result = decided.result
+        if self._asked is None or result.generation != self._asked.generation:
+            return
+        self._decided = decided
+        stretches = tuple(
+            Stretch(audio.pcm, ref.protected)
+            for ref, audio in zip(result.prompts, decided.audio, strict=True)
+        )
+        answer = Answer(result.generation, stretches, result.action, result.patience_ms)
+        self._act(lambda machine: machine.ready(answer))
+        if self.request.direction is Direction.INBOUND and self._answered_at is None:
+            self._leg_now().answer()
+
+    async def _commit(self, commit: Commit) -> None:
+        decided = self._decided
+        assert decided is not None, "only what was ready is committed"
+        assert decided.result.generation == commit.generation
+        self._snapshot = decided.result.snapshot
+        self._speech.clear()
+        self._retried = False
+        turn = decided.result.turn
+        timings = {
+            **turn.timings_ms,
+            "endpoint_ms": float(commit.endpoint_ms),
+            "wait_ms": float(commit.wait_ms),
+            "round_trip_ms": round(decided.decide_ms, 1),
+            "prompt_ms": round(decided.prompt_ms, 1),
+        }
+        turn = replace(turn, at=datetime.now(UTC), timings_ms=timings, delivery=self.request.delivery)
+        self._turns += 1
+        self._opted_out = self._opted_out or turn.decision.do_not_call
+        self._config.journal.turn(turn)
+        self._on_event(CallEvent(self.request.call_id, "turn", turn.at, turn=turn))
+        try:
+            await self._conversation.commit(commit.generation)
+        except InferenceError as error:
+            # It was said, so it is real: the next decision goes to a new stream, from its snapshot.
+            log.warning("commit not delivered", call_id=self.request.call_id, error=str(error))
+
+    async def _on_failed(self, failed: Failed) -> None:
+        """Try once more on a new stream, from the last snapshot; then end the call politely."""
+        if self._asked is None or failed.generation != self._asked.generation or self._lost:
+            return
+        log.warning(
+            "decision failed", call_id=self.request.call_id, error=failed.error, again=not self._retried
+        )
+        if self._retried or not await self._reopen():
+            self._give_up()
+            return
+        self._retried = True
+        await self._ask(self._asked)
+
+    async def _reopen(self) -> bool:
+        self._later(_abandon(self._conversation))
+        self._conversation = self._config.conversation()
+        try:
+            async with asyncio.timeout(self._config.open_timeout_s):
+                await self._conversation.open(self.request, self._snapshot)
+        except (TimeoutError, VoicebotError) as error:
+            log.warning("conversation not resumed", call_id=self.request.call_id, error=str(error))
+            return False
+        if self._speech:
+            assert self._asked is not None
+            self._conversation.speech(self._asked.generation, bytes(self._speech))
+        return True
+
+    # -- how it ends --
+
+    def _finish(self, action: Action) -> None:
+        if action is Action.TRANSFER and self.request.transfer_uri:
+            self._transfer(self.request.transfer_uri)
+        else:
+            self._leg_now().hang_up()
+
+    def _transfer(self, target_uri: str) -> None:
+        try:
+            self._leg_now().transfer(target_uri, self._config.transfer_timeout_s)
+        except VoicebotError as error:
+            log.warning("no transfer", call_id=self.request.call_id, error=str(error))
+            self._act(TurnMachine.resume)
+
+    def _give_up(self) -> None:
+        """We can not go on: say so if the customer is there, and hang up."""
+        self._lost = True
+        self._cause = EndCause.FAILURE
+        self._act(TurnMachine.stop)
+        leg = self._leg_now()
+        if self._answered_at is None:
+            if self.request.direction is Direction.INBOUND:
+                leg.refuse(503, "inference failed")
+            else:
+                leg.hang_up()
+            return
+        apology = self._config.apology
+        if apology is None:
+            leg.hang_up()
+            return
+        leg.playout.play(apology.pcm)
+        self._later(_hang_up_after(leg, apology.duration_s + self._config.tuning.tail_ms / 1000))
+
+    async def _conclude(self) -> CallRecord:
+        """Close the conversation, write the journal, tell who watches."""
+        assert self._ended is not None
+        cause = self._cause or self._ended.cause
+        for task in (self._task, *self._background):
+            if task is not None:
+                task.cancel()
+        if self._line is not None:
+            await asyncio.to_thread(self._line.stop)
+        record = CallRecord(
+            request=self.request,
+            cause=cause,
+            outcome=await self._outcome(cause),
+            started_at=self._started_at,
+            answered_at=self._answered_at,
+            ended_at=datetime.now(UTC),
+            sip_status=self._ended.status,
+            sip_reason=self._ended.reason,
+            recording=self._recording,
+            worker=self._config.worker,
+            turns=self._turns,
+        )
+        self._config.journal.ended(record)
+        self._on_event(CallEvent(self.request.call_id, "ended", record.ended_at, record=record))
+        return record
+
+    async def _outcome(self, cause: EndCause) -> Outcome:
+        try:
+            async with asyncio.timeout(self._config.open_timeout_s):
+                outcome = await self._conversation.close(cause)
+        except (TimeoutError, VoicebotError) as error:
+            log.warning("no outcome from inference", call_id=self.request.call_id, error=str(error))
+            return outcome_without_inference(cause, opted_out=self._opted_out)
+        return outcome
+
+    # -- small things --
+
+    def _act(self, step: Callable[[TurnMachine], list[Output]]) -> None:
+        if self._line is not None:
+            self._line.act(step)
+
+    def _leg_now(self) -> Leg:
+        assert self._leg is not None, "dialled or rung by now"
+        return self._leg
+
+    def _emit(self, kind: Literal["dialling", "ringing", "answered"]) -> None:
+        self._on_event(CallEvent(self.request.call_id, kind, datetime.now(UTC)))
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+async def _abandon(conversation: Conversation) -> None:
+    """Tell a server that failed us, if it still listens, that its stream is not needed any more."""
+    with contextlib.suppress(VoicebotError, TimeoutError):
+        async with asyncio.timeout(2):
+            await conversation.close(EndCause.FAILURE)
+
+
+async def _hang_up_after(leg: Leg, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    leg.hang_up()

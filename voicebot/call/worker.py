@@ -1,0 +1,190 @@
+"""The line worker: one user agent and the calls it carries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+import structlog
+
+from voicebot.call.events import SessionConfig
+from voicebot.call.session import CallSession
+from voicebot.domain.call import CallEvent, CallRequest, LineStatus, Rejection
+from voicebot.domain.errors import CapacityError, TelephonyError, VoicebotError
+from voicebot.telephony import Leg, UserAgent, UserAgentConfig
+
+log = structlog.get_logger()
+
+Resolve = Callable[[Mapping[str, str], str], Awaitable[CallRequest | Rejection]]
+SPARE_LEGS = 1  # kept free for a takeover's second leg
+EVENTS_KEPT = 1000  # of a watcher who does not keep up
+
+
+class LineWorker:
+    """Implements LineControl in-process. Lives in one event loop."""
+
+    def __init__(
+        self, agent: UserAgentConfig, session: SessionConfig, resolve: Resolve | None = None
+    ) -> None:
+        """Make a worker that is not started.
+
+        Args:
+            agent: where its user agent listens.
+            session: what all calls share.
+            resolve: turns an INVITE's headers and called user into a request or a rejection;
+                without it every INVITE gets 404.
+        """
+        self._agent = UserAgent(agent, self._invited)
+        self._session = session
+        self._resolve = resolve
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls: dict[str, CallSession] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._arriving = 0  # INVITEs being resolved
+        self._watchers: set[asyncio.Queue[CallEvent]] = set()
+        self._draining = False
+
+    @property
+    def capacity(self) -> int:
+        """Calls it can conduct at once."""
+        return max(self._agent.capacity - SPARE_LEGS, 0)
+
+    @property
+    def sip_uri(self) -> str:
+        """Where to call the bot."""
+        return self._agent.sip_uri
+
+    async def start(self) -> None:
+        """Start the user agent. Raises TelephonyError."""
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._agent.start)
+        log.info("line ready", worker=self._session.worker, sip_uri=self.sip_uri, capacity=self.capacity)
+
+    async def originate(self, request: CallRequest) -> None:
+        """Place a call. Raises CapacityError."""
+        if self._draining:
+            raise CapacityError(f"{self._session.worker} is draining", hint="ask another line worker")
+        if self._full():
+            raise CapacityError(
+                f"{self._session.worker} carries {len(self._calls)} of {self.capacity} calls",
+                hint="wait until one ends or start more line workers (VOICEBOT_CALLS)",
+            )
+        if request.call_id in self._calls:
+            raise TelephonyError(f"call {request.call_id} is under way already")
+        self._conduct(CallSession(request, self._session, phone=self._agent, on_event=self._tell))
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call."""
+        self._find(call_id).hang_up()
+
+    async def transfer(self, call_id: str, target_uri: str) -> None:
+        """Hand a call over."""
+        self._find(call_id).transfer(target_uri)
+
+    def watch(self) -> AsyncIterator[CallEvent]:
+        """Yield the events of all calls from this moment; ends if the watcher falls far behind."""
+        events: asyncio.Queue[CallEvent] = asyncio.Queue(EVENTS_KEPT)
+        self._watchers.add(events)
+        return self._follow(events)
+
+    async def status(self) -> LineStatus:
+        """Return how it stands."""
+        return LineStatus(
+            self._session.worker, self.sip_uri, self.capacity, self._busy(), draining=self._draining
+        )
+
+    async def drain(self) -> None:
+        """Take no new calls and wait until the running ones have ended."""
+        self._draining = True
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def stop(self) -> None:
+        """Hang up what still runs, journal it, and end the user agent."""
+        self._draining = True
+        for call in list(self._calls.values()):
+            call.hang_up()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        await asyncio.to_thread(self._agent.stop)
+
+    # -- inside --
+
+    def _busy(self) -> int:
+        return len(self._calls) + self._arriving
+
+    def _full(self) -> bool:
+        return self._busy() >= self.capacity or self._agent.busy >= self._agent.capacity
+
+    def _find(self, call_id: str) -> CallSession:
+        call = self._calls.get(call_id)
+        if call is None:
+            raise TelephonyError(f"no call {call_id} on {self._session.worker}")
+        return call
+
+    def _invited(self, leg: Leg) -> None:
+        """Take an INVITE, in the SIP thread."""
+        assert self._loop is not None, "started"
+        self._loop.call_soon_threadsafe(self._admit, leg)
+
+    def _admit(self, leg: Leg) -> None:
+        if self._draining or self._busy() >= self.capacity:
+            leg.refuse(503, "draining" if self._draining else "all lines are busy")
+            return
+        self._arriving += 1
+        task = asyncio.create_task(self._receive(leg))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _receive(self, leg: Leg) -> None:
+        try:
+            answer = await self._answer_for(leg)
+        finally:
+            self._arriving -= 1
+        if isinstance(answer, Rejection):
+            leg.refuse(answer.status, answer.reason)
+        elif answer.call_id in self._calls:
+            leg.refuse(400, "this call is under way already")
+        else:
+            self._conduct(CallSession(answer, self._session, leg=leg, on_event=self._tell))
+
+    async def _answer_for(self, leg: Leg) -> CallRequest | Rejection:
+        if self._resolve is None:
+            return Rejection(404, "no inbound calls here")
+        try:
+            return await self._resolve(leg.headers, leg.to_user)
+        except VoicebotError as error:
+            log.warning("INVITE not resolved", error=str(error))
+        except Exception:  # the edge of a task: the caller must get an answer
+            log.exception("INVITE not resolved")
+        return Rejection(500, "cannot look up the campaign")
+
+    def _conduct(self, call: CallSession) -> None:
+        self._calls[call.request.call_id] = call
+        task = asyncio.create_task(self._run(call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, call: CallSession) -> None:
+        try:
+            await call.run()
+        except Exception:  # the edge of a task: the other calls go on
+            log.exception("call failed", call_id=call.request.call_id)
+            await call.abort()
+        finally:
+            del self._calls[call.request.call_id]
+
+    async def _follow(self, events: asyncio.Queue[CallEvent]) -> AsyncIterator[CallEvent]:
+        try:
+            while events in self._watchers or not events.empty():
+                yield await events.get()
+        finally:
+            self._watchers.discard(events)
+
+    def _tell(self, event: CallEvent) -> None:
+        for events in list(self._watchers):
+            try:
+                events.put_nowait(event)
+            except asyncio.QueueFull:
+                self._watchers.discard(events)
+                log.warning("a watcher of the line fell behind and was cut off")

@@ -1,0 +1,91 @@
+"""Talks to a line worker over gRPC (line.proto)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import grpc
+
+from voicebot import codec
+from voicebot.domain.call import CallEvent, CallRecord, CallRequest, LineStatus, Turn
+from voicebot.domain.errors import CapacityError, TelephonyError
+from voicebot.rpc.generated import line_pb2, line_pb2_grpc
+
+TIMEOUT_S = 5.0
+
+
+class LineClient:
+    """Implements LineControl over gRPC. Belongs to one event loop."""
+
+    def __init__(self, address: str) -> None:
+        """Connect, lazily, to host:port."""
+        self._address = address
+        self._channel = grpc.aio.insecure_channel(address)
+        self._stub = line_pb2_grpc.LineStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._channel.close(None)
+
+    async def originate(self, request: CallRequest) -> None:
+        """Place a call. Raises CapacityError, TelephonyError."""
+        with self._errors():
+            await self._stub.Originate(
+                line_pb2.OriginateRequest(request_json=codec.encode(request)), timeout=TIMEOUT_S
+            )
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call."""
+        with self._errors():
+            await self._stub.HangUp(line_pb2.HangUpRequest(call_id=call_id), timeout=TIMEOUT_S)
+
+    async def transfer(self, call_id: str, target_uri: str) -> None:
+        """Hand a call over."""
+        with self._errors():
+            await self._stub.Transfer(
+                line_pb2.TransferRequest(call_id=call_id, target_uri=target_uri), timeout=TIMEOUT_S
+            )
+
+    async def watch(self) -> AsyncIterator[CallEvent]:
+        """Yield the events of all calls from now on."""
+        with self._errors():
+            async for event in self._stub.Watch(line_pb2.WatchRequest()):
+                yield _event(event)
+
+    async def status(self) -> LineStatus:
+        """Return how it stands."""
+        with self._errors():
+            status = await self._stub.GetStatus(line_pb2.StatusRequest(), timeout=TIMEOUT_S)
+        return LineStatus(status.worker, status.sip_uri, status.capacity, status.busy, status.draining)
+
+    async def drain(self) -> None:
+        """Take no new calls; returns when the running ones have ended."""
+        with self._errors():
+            await self._stub.Drain(line_pb2.DrainRequest())
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            detail = error.details() or error.code().name
+            hint = next((str(value) for key, value in error.trailing_metadata() or () if key == "hint"), "")
+            if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise CapacityError(detail, hint=hint) from None
+            if error.code() == grpc.StatusCode.UNAVAILABLE:
+                raise TelephonyError(
+                    f"no line worker answers at {self._address}", hint="is it running? see voicebot doctor"
+                ) from None
+            raise TelephonyError(detail, hint=hint) from None
+
+
+def _event(event: line_pb2.Event) -> CallEvent:
+    return CallEvent(
+        event.call_id,
+        event.kind,  # type: ignore[arg-type]  # written by our own server
+        datetime.fromtimestamp(event.at, UTC),
+        turn=codec.decode(Turn, event.json) if event.kind == "turn" else None,
+        record=codec.decode(CallRecord, event.json) if event.kind == "ended" else None,
+    )
