@@ -1,0 +1,76 @@
+"""Short answers: what the dialogue expects here, recognised by text or by sound.
+
+A whisper of this size hears 不要 as 步要 and 可以 as 可以 or 可疑. Where the whole utterance sounds exactly
+like an expected phrase, the phrase is taken. Never by a part of the utterance, and never against a negation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import exp
+
+from voicebot.text.normalise import comparable
+from voicebot.text.pinyin import syllables
+
+NEGATIONS = "不没别未非无"
+_LONGEST = 8  # hanzi; longer utterances are sentences, not answers
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A text after domain knowledge, and how it came about."""
+
+    text: str
+    method: str  # 1-best, list or homophone
+
+
+class Expected:
+    """The phrases expected in one place of the dialogue."""
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        """Index the phrases by text and by toneless syllables."""
+        self._texts: set[str] = set()
+        self._sounds: dict[tuple[str, ...], set[str]] = {}
+        for phrase in phrases:
+            text = comparable(phrase)
+            if text and len(text) <= _LONGEST:
+                self._texts.add(text)
+                self._sounds.setdefault(syllables(text), set()).add(text)
+
+    def correct(self, heard: str) -> Correction:
+        """Return the expected phrase that the whole text is or sounds like, else the text itself."""
+        text = comparable(heard)
+        if not text or len(text) > _LONGEST:
+            return Correction(heard, "1-best")
+        if text in self._texts:
+            return Correction(heard, "list")
+        alike = [phrase for phrase in self._sounds.get(syllables(text), ()) if may_replace(text, phrase)]
+        # two phrases that sound the same (买, 卖) are told apart by nothing here
+        return Correction(alike[0], "homophone") if len(alike) == 1 else Correction(heard, "1-best")
+
+
+def may_replace(heard: str, phrase: str) -> bool:
+    """Whether a phrase keeps the polarity of what was heard: the negations stay, at the same places.
+
+    A negation may appear where its very sound was written with another character (步要 → 不要), never vanish.
+    """
+    if len(heard) != len(phrase):
+        return False
+    for said, meant in zip(heard, phrase, strict=True):
+        if said in NEGATIONS and said != meant:
+            return False
+        if meant in NEGATIONS and said != meant and syllables(said) != syllables(meant):
+            return False
+    return True
+
+
+def merge(hypotheses: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Return the posterior of each distinct text from (text, log probability) pairs, best first."""
+    best = max((score for _, score in hypotheses), default=0.0)
+    mass: dict[str, float] = {}
+    for text, score in hypotheses:
+        key = comparable(text)
+        mass[key] = mass.get(key, 0.0) + exp(score - best)
+    total = sum(mass.values()) or 1.0
+    return dict(sorted(((text, part / total) for text, part in mass.items()), key=lambda item: -item[1]))

@@ -1,0 +1,114 @@
+"""One Whisper decoder: a window of speech in, the most probable texts out. Not thread-safe."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from voicebot.domain.errors import ModelError
+from voicebot.speech.recognition import sound
+
+BEAM = 5
+REPETITION_PENALTY = 1.1
+NO_REPEAT_NGRAM = 4
+TOKENS_PER_S = 10
+_FEWEST_TOKENS = 12
+PROMPT = "不需要，谢谢。可以。是的，你说。好的。"  # answers, in simplified hanzi with punctuation
+_NEEDED = ("model.bin", "config.json", "tokenizer.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one window says."""
+
+    hypotheses: tuple[tuple[str, float], ...]  # (text, log probability), best first
+    mean_logprob: float  # of the best, per token
+    voiced_s: float
+    compute_s: float  # CPU seconds of the decoder's own thread
+
+
+class Decoder:
+    """A Whisper model with one thread of its own."""
+
+    def __init__(self, directory: Path, window_s: float) -> None:
+        """Load a model in CTranslate2 form. Raises ModelError."""
+        from faster_whisper import WhisperModel  # a second of import: only where it decodes
+        from faster_whisper.tokenizer import Tokenizer
+
+        for name in _NEEDED:
+            if not (directory / name).is_file():
+                raise ModelError(f"{directory / name} is missing", hint="run: voicebot doctor")
+        before = _threads()
+        try:
+            self._model = WhisperModel(
+                str(directory),
+                device="cpu",
+                compute_type="int8",
+                cpu_threads=1,
+                num_workers=1,
+                local_files_only=True,
+            )
+        except (RuntimeError, ValueError, OSError) as broken:
+            raise ModelError(
+                f"{directory} holds no usable Whisper model ({broken})",
+                hint=f"delete {directory} and start again: it is written anew",
+            ) from broken
+        self._own = _threads() - before
+        self._tokenizer = Tokenizer(
+            self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language="zh"
+        )
+        self._prompt = self._model.get_prompt(
+            self._tokenizer, self._tokenizer.encode(PROMPT), without_timestamps=True
+        )
+        self._frames = int(window_s * sound.ENGINE_RATE_HZ) // self._model.feature_extractor.hop_length
+
+    def decode(self, samples: sound.F32) -> Decoded:
+        """Return the texts of at most one window of 16 kHz speech."""
+        began = time.thread_time(), self._cpu_s()
+        features = self._model.feature_extractor(samples)[:, : self._frames]
+        features = np.pad(features, ((0, 0), (0, self._frames - features.shape[1])))
+        duration_s = samples.size / sound.ENGINE_RATE_HZ
+        found = self._model.model.generate(
+            self._model.encode(features),
+            [self._prompt],
+            beam_size=BEAM,
+            num_hypotheses=BEAM,
+            repetition_penalty=REPETITION_PENALTY,
+            no_repeat_ngram_size=NO_REPEAT_NGRAM,
+            max_length=len(self._prompt) + max(_FEWEST_TOKENS, int(duration_s * TOKENS_PER_S)),
+            return_scores=True,
+        )[0]
+        hypotheses = []
+        for tokens, score in zip(found.sequences_ids, found.scores, strict=True):
+            text = self._tokenizer.decode([token for token in tokens if token < self._tokenizer.eot])
+            hypotheses.append((text.strip(), score * (len(tokens) + 1)))
+        span = sound.voiced_span(samples)
+        cpu_s = time.thread_time() - began[0] + self._cpu_s() - began[1]
+        return Decoded(
+            tuple(hypotheses),
+            found.scores[0] if found.scores else -9.0,
+            span[1] - span[0] if span else 0.0,
+            cpu_s,
+        )
+
+    def _cpu_s(self) -> float:
+        """CPU seconds of the threads that the engine started for this decoder."""
+        return sum(_thread_cpu_s(thread) for thread in self._own)
+
+
+def _threads() -> frozenset[str]:
+    try:
+        return frozenset(os.listdir("/proc/self/task"))  # noqa: PTH208 names are all that is needed
+    except OSError:  # not Linux: only the calling thread's time is known
+        return frozenset()
+
+
+def _thread_cpu_s(thread: str) -> float:
+    try:
+        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[0]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0

@@ -1,0 +1,66 @@
+"""A few decoders shared by many streams: final results first, then first come, first served."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+D = TypeVar("D")
+R = TypeVar("R")
+
+_LAST = 9  # priority of the note that ends a worker
+
+
+@dataclass(order=True, slots=True)
+class _Job(Generic[D]):
+    priority: int
+    seq: int
+    work: Callable[[D], object] | None = field(compare=False)
+    future: Future[object] = field(compare=False, default_factory=Future)
+
+
+class DecoderPool(Generic[D]):
+    """One thread for each decoder. A stream has one request at a time, so none can crowd out the others."""
+
+    def __init__(self, decoders: Sequence[D], name: str) -> None:
+        """Start the threads."""
+        self._jobs: queue.PriorityQueue[_Job[D]] = queue.PriorityQueue()
+        self._count = itertools.count()
+        self._threads = [
+            threading.Thread(target=self._serve, args=(decoder,), name=f"{name}-{number}", daemon=True)
+            for number, decoder in enumerate(decoders)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, work: Callable[[D], R], *, urgent: bool) -> Future[R]:
+        """Queue work that needs a decoder. A future that is cancelled before its turn is skipped."""
+        job: _Job[D] = _Job(0 if urgent else 1, next(self._count), work)
+        self._jobs.put(job)
+        return job.future  # type: ignore[return-value]  # one queue holds the work of every result type
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a decoder."""
+        return self._jobs.qsize()
+
+    def close(self) -> None:
+        """End the threads after the work that is queued."""
+        for _ in self._threads:
+            self._jobs.put(_Job(_LAST, next(self._count), None))
+        for thread in self._threads:
+            thread.join(timeout=30)
+
+    def _serve(self, decoder: D) -> None:
+        while (job := self._jobs.get()).work is not None:
+            if not job.future.set_running_or_notify_cancel():
+                continue
+            try:
+                job.future.set_result(job.work(decoder))
+            except BaseException as error:  # noqa: BLE001 edge of a thread: whoever waits gets it
+                job.future.set_exception(error)
