@@ -70,8 +70,7 @@ class LineClient:
         try:
             yield
         except grpc.aio.AioRpcError as error:
-            detail = error.details() or error.code().name
-            hint = next((str(value) for key, value in error.trailing_metadata() or () if key == "hint"), "")
+            detail, _, hint = (error.details() or error.code().name).partition("\n")
             if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
                 raise CapacityError(detail, hint=hint) from None
             if error.code() == grpc.StatusCode.UNAVAILABLE:

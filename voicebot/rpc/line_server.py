@@ -132,4 +132,4 @@ def _event(event: CallEvent) -> line_pb2.Event:
 
 async def _abort(context: Context, error: VoicebotError) -> None:
     code = _CODES.get(type(error), grpc.StatusCode.INTERNAL)
-    await context.abort(code, error.detail, (("hint", error.hint.encode("ascii", "replace").decode()),))
+    await context.abort(code, f"{error.detail}\n{error.hint}")
