@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from voicebot.domain.audio import Audio
+from voicebot.domain.call import EndCause
 from voicebot.domain.errors import DataError
 from voicebot.domain.script import Style
 from voicebot.simulate.mind import HangUp, Mind, Say
@@ -19,6 +20,9 @@ from voicebot.simulate.personas import Persona
 from voicebot.speech.synthesis.clips import ClipLibrary
 from voicebot.telephony import Answered, Ended, Leg, LegEvent, UserAgent, UserAgentConfig
 from voicebot.telephony.headers import ATTEMPT
+
+# the leg names its sides as the bot sees them; here the customer is us
+_WHO = {EndCause.BOT_HUNG_UP: "customer", EndCause.CUSTOMER_HUNG_UP: "bot", EndCause.REJECTED: "customer"}
 
 
 class EventLog:
@@ -79,7 +83,7 @@ class _Conversation:
             self.events.write(
                 "ended",
                 **self.facts,
-                cause=event.cause.value,
+                by=_WHO.get(event.cause, event.cause.value),
                 status=event.status,
                 duration_s=self._since_answer() if self.answered_at else 0.0,
             )

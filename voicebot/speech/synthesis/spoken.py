@@ -15,12 +15,14 @@ HOURS = {
     "下午": ("一点", "两点", "三点", "四点", "五点", "六点"),
     "晚上": ("七点", "八点", "九点"),
 }
+SOON = ("十分钟以后", "二十分钟以后", "半小时以后", "一个小时以后", "两个小时以后")
 SURNAMES = "王李张刘陈杨黄赵周吴徐孙马朱胡林郭何高罗"
 
 
 def callback_times() -> tuple[str, ...]:
     """Return the times a callback is agreed on most: day, part of the day, and hour or half hour."""
     parts = [f"{day}{part}" for day, part in product((*DAYS, *WEEKDAYS), ("上午", "下午", "晚上"))]
+    mornings = [f"{day}早上{hour}" for day in DAYS for hour in ("八点", "九点")]
     hours = [
         f"{day}{part}{hour}{half}"
         for day in DAYS
@@ -28,7 +30,7 @@ def callback_times() -> tuple[str, ...]:
         for hour in all_hours
         for half in ("", "半")
     ]
-    return (*parts, *hours)
+    return (*DAYS, *WEEKDAYS, *parts, *mornings, *hours, *SOON)
 
 
 def names() -> tuple[str, ...]:

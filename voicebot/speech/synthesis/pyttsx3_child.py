@@ -1,0 +1,43 @@
+"""The process in which pyttsx3 lives: one engine, one request at a time, JSON lines in and out."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+from pathlib import Path
+
+VOICE = "sit/cmn"
+
+
+def main() -> None:
+    """Speak each request {text, file, rate} from standard input into its file; answer {done}."""
+    import espeakng_loader
+
+    # pyttsx3 prints on standard output: answers keep a descriptor of their own
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    # pyttsx3 looks for the system's espeak; the wheel's, loaded first, is found under its name
+    os.environ["ESPEAK_DATA_PATH"] = espeakng_loader.get_data_path()
+    ctypes.CDLL(espeakng_loader.get_library_path(), mode=ctypes.RTLD_GLOBAL)
+    import pyttsx3
+
+    engine = pyttsx3.init("espeak")
+    finished: list[bool] = []
+    engine.connect("finished-utterance", lambda name, completed: finished.append(completed))
+    engine.setProperty("voice", VOICE)
+    for line in sys.stdin:
+        request = json.loads(line)
+        finished.clear()
+        engine.setProperty("rate", request["rate"])
+        engine.save_to_file(request["text"], request["file"])
+        engine.runAndWait()
+        path = Path(request["file"])
+        done = bool(finished and finished[-1]) and path.is_file() and path.stat().st_size > 44
+        answers.write(json.dumps({"done": done}) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
