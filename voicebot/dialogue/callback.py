@@ -57,6 +57,8 @@ def hear(text: str) -> CallbackTime | None:
         return _after(after.group(1), after.group(2), half="个半" in after.group(0))
     day, weekday, weekend = _DAY.search(text), _WEEKDAY.search(text), _WEEKEND.search(text)
     part, clock = _PART.search(text), _CLOCK.search(text)
+    if clock and clock.group() == "一点" and not (day or weekday or weekend or part):
+        clock = None  # "有一点贵": a little, not one o'clock
     if not (day or weekday or weekend or part or clock):
         return None
     spoken_part, hour, afternoon = _PARTS[part.group()] if part else ("", 10, False)

@@ -1,0 +1,234 @@
+"""Words that decide by themselves: the customer's wish counts, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from voicebot.dialogue import callback, phrases
+from voicebot.dialogue.answers import NO, YES, match
+from voicebot.dialogue.machine import machine
+from voicebot.dialogue.situation import WordSituationReader
+from voicebot.domain.call import Disposition
+from voicebot.domain.script import Answer
+from voicebot.domain.speech import Transcript
+from voicebot.domain.understanding import Situation
+from voicebot.text.pinyin import distance, heard_in, homophones, syllables
+
+pytestmark = pytest.mark.unit
+
+ANSWERS = (Answer("yes", YES), Answer("no", NO))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "不要再打了",
+        "你们别再给我打电话了",
+        "以后不要打电话给我",
+        "不要在打了",  # 再 heard as 在
+        "我说了别再打来",
+        "请不要再骚扰我了",
+        "麻烦把我的号码删了",
+        "把我电话从你们名单里去掉吧",
+        "你们再打我就投诉",
+        "我直接把你拉黑",
+        "我不想再接到你们的电话",
+        "不需要，以后别打了",
+        "能不能别给我打电话了",
+        "别联系我了",
+    ],
+)
+def test_a_wish_to_be_left_alone_is_heard(text: str) -> None:
+    assert phrases.opts_out(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "现在有事，不要说了",
+        "我没说不要再打",
+        "不是不要打给我，是现在忙",
+        "晚上再打吧，现在别打",
+        "现在不要打，明天再打给我",
+        "上班时间别打电话",
+        "不要打给我老婆",
+        "不要打断我",
+        "利息能不能打折",
+        "如果我说不要再打，你们会删掉吗",
+        "会不会上黑名单",
+        "征信黑名单能办吗",
+        "不需要",
+        "你再说一遍",
+        "会不会打电话给我家里人",
+    ],
+)
+def test_other_words_are_no_wish_to_be_left_alone(text: str) -> None:
+    assert not phrases.opts_out(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["转人工", "我要人工客服", "让你们经理来跟我说", "有没有真人", "我不跟机器人说话", "找个人跟我讲"]
+)
+def test_a_request_for_a_person_is_heard(text: str) -> None:
+    assert phrases.wants_human(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["不用转人工", "你是真人吗", "客户经理什么时候联系我", "我找的是别家银行", "不要给我转人工"]
+)
+def test_other_words_ask_for_no_person(text: str) -> None:
+    assert not phrases.wants_human(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["你是机器人吗", "你是不是机器人", "你是真人还是假人", "怎么好像机器人在说", "是录音吧"]
+)
+def test_the_question_whether_a_robot_speaks_is_heard(text: str) -> None:
+    assert phrases.asks_robot(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["不需要", "我不需要，谢谢", "真的没兴趣", "不用了不用了", "我都说了不考虑", "没空，不需要"]
+)
+def test_a_refusal_is_heard(text: str) -> None:
+    assert phrases.refuses(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "不需要抵押吗",
+        "不用还利息吗",
+        "需要担保人吗",
+        "不要担保人的那种",
+        "不用利息的有没有",
+        "可以",
+        "现在有事，不要说了",
+    ],
+)
+def test_questions_and_a_busy_customer_are_no_refusal(text: str) -> None:
+    assert not phrases.refuses(text, busy=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("可以", "yes"),
+        ("嗯，可以啊", "yes"),
+        ("可以，你说吧", "yes"),
+        ("好的好的没问题", "yes"),
+        ("那行吧", "yes"),
+        ("不可以", "no"),
+        ("不行", "no"),
+        ("我不需要", "no"),
+        ("没有啊", "no"),
+        ("不同意", None),
+        ("是不是", None),
+        ("有没有", None),
+        ("可以不用吗", None),
+        ("可以提前还吗", None),
+        ("好是好就是贵", None),
+        ("要不要手续费", None),
+    ],
+)
+def test_only_whole_answers_are_taken(text: str, name: str | None) -> None:
+    found = match(text, ANSWERS)
+    assert (found.name if found else None) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "relative", "spoken"),
+    [
+        ("明天下午三点吧", "+1d 15:00", "明天下午三点"),
+        ("后天上午十点半", "+2d 10:30", "后天上午十点半"),
+        ("晚上七点以后", "+0d 19:00", "今天晚上七点"),
+        ("明天吧", "+1d 10:00", "明天"),
+        ("三点半", "+0d 15:30", "今天下午三点半"),
+        ("下午吧", "+0d 15:00", "今天下午"),
+        ("下周三上午", "w+2 10:00", "下周三上午"),
+        ("周六", "w5 10:00", "周六"),
+        ("周末再打", "w5 10:00", "周六"),
+        ("过一个小时再打", "+60m", "一个小时以后"),
+        ("半个小时以后", "+30m", "半小时以后"),
+        ("过两天再说", "+2d 10:00", "两天以后"),
+        ("明天15点", "+1d 15:00", "明天十五点"),
+        ("中午十二点", "+0d 12:00", "今天中午十二点"),
+    ],
+)
+def test_a_callback_time_is_understood(text: str, relative: str, spoken: str) -> None:
+    assert callback.hear(text) == callback.CallbackTime(relative, spoken)
+
+
+@pytest.mark.parametrize("text", ["利率几个点", "随便", "可以", "我没时间", "有一点贵", "一点都不想"])
+def test_no_callback_time_is_made_up(text: str) -> None:
+    assert callback.hear(text) is None
+
+
+def test_a_relative_time_becomes_a_moment_that_is_never_in_the_past() -> None:
+    now = datetime(2026, 11, 23, 16, 0, tzinfo=ZoneInfo("Asia/Shanghai"))  # a Monday
+    assert callback.resolve("+1d 15:00", now) == now.replace(day=24, hour=15)
+    assert callback.resolve("+0d 15:00", now) == now.replace(day=24, hour=15)
+    assert callback.resolve("w2 10:00", now) == now.replace(day=25, hour=10)
+    assert callback.resolve("w0 10:00", now) == now.replace(day=30, hour=10)
+    assert callback.resolve("w+2 10:00", now) == now.replace(month=12, day=2, hour=10)
+    assert callback.resolve("+60m", now) == now.replace(hour=17)
+
+
+@pytest.mark.parametrize(
+    ("text", "disposition"),
+    [
+        ("您好，您拨打的用户正在通话中，请稍后再拨", Disposition.BUSY),
+        ("你拨打的电话已关机", Disposition.UNREACHABLE),
+        ("您播打的号码是空号请核对后再播", Disposition.UNREACHABLE),
+        ("您拨打的电话暂时无人接听", Disposition.NO_ANSWER),
+        ("请在滴声后留言", Disposition.VOICEMAIL),
+        ("你好我是机主的智能助理请问您找他有什么事", Disposition.VOICEMAIL),
+        ("Sorry, the number you dialed is power off", Disposition.UNREACHABLE),
+    ],
+)
+def test_an_announcement_is_told_from_a_person(text: str, disposition: Disposition) -> None:
+    assert machine(text) == disposition
+
+
+@pytest.mark.parametrize("text", ["喂你好", "我在打电话呢", "你是智能机器人吗", "我手机没电了要关机了"])
+def test_a_person_is_no_announcement(text: str) -> None:
+    assert machine(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "situation"),
+    [
+        ("我在开车呢", Situation.DRIVING),
+        ("正在开会", Situation.MEETING),
+        ("现在有点忙", Situation.BUSY),
+        ("没空", Situation.BUSY),
+        ("现在有事，不要说了", Situation.BUSY),
+        ("我是他老婆，他不在", Situation.OTHER_PERSON),
+        ("我不忙，你说吧", Situation.FREE),
+        ("没在开车", Situation.FREE),
+        ("利率多少", Situation.FREE),
+        ("方不方便提前还", Situation.FREE),
+    ],
+)
+def test_the_customers_situation_is_read_from_words(text: str, situation: Situation) -> None:
+    assert WordSituationReader().read(Transcript(text), None, Situation.FREE) == situation
+
+
+def test_driving_lasts_until_the_words_say_otherwise() -> None:
+    read = WordSituationReader().read
+    assert read(Transcript("嗯"), None, Situation.DRIVING) == Situation.DRIVING
+    assert read(Transcript("你说吧，现在可以"), None, Situation.DRIVING) == Situation.FREE
+    assert read(Transcript("利率多少"), None, Situation.BUSY) == Situation.FREE
+
+
+def test_texts_are_compared_by_sound() -> None:
+    assert syllables("利率，多少？") == ("li", "lü", "duo", "shao")
+    assert distance("利率多少", "利绿多少") == 0
+    assert distance("十分", "四分") < distance("十分", "三分")
+    assert distance("", "可以") == 1
+    assert homophones("不用了", "不用乐") is False or syllables("不用了") == syllables("不用乐")
+    assert not homophones("不同意", "普同意")
+    assert heard_in("您拨打的", "你好，您播打的用户")
