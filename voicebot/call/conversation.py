@@ -1,0 +1,151 @@
+"""The inference side of one call, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from voicebot import codec
+from voicebot.call.pipeline import Pipeline
+from voicebot.domain.audio import LINE_RATE_HZ, Audio
+from voicebot.domain.call import CallRequest, EndCause, Outcome, PromptRef, TurnResult
+from voicebot.domain.dialogue import Snapshot
+from voicebot.domain.errors import InferenceError
+from voicebot.domain.ports import RecognitionStream
+from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
+
+_MOST_SPEECH_BYTES = 180 * LINE_RATE_HZ * 2  # of one utterance; what lies before is forgotten
+
+T = TypeVar("T")
+
+
+class LocalConversation:
+    """Holds the snapshot, the speech since the last commit, and the decisions that may become real."""
+
+    def __init__(self, pipeline: Pipeline, executor: Executor) -> None:
+        """Make the conversation of one call.
+
+        Args:
+            pipeline: shared by all calls.
+            executor: threads for what blocks; as many as calls may decide at once.
+        """
+        self._pipeline = pipeline
+        self._executor = executor
+        self._snapshot: Snapshot | None = None
+        self._speech: list[tuple[int, bytes]] = []  # (generation, PCM) since the last commit
+        self._stream: RecognitionStream | None = None
+        self._results: dict[int, TurnResult] = {}
+        self._newest = 0
+        self._committed = 0
+        self._deciding: asyncio.Future[TurnResult] | None = None
+
+    async def open(self, request: CallRequest, snapshot: bytes = b"") -> bytes:
+        """Begin, or resume from a snapshot. Raises PlaybookError, InferenceError."""
+        if self._snapshot is not None:
+            raise InferenceError(f"call {request.call_id} is open already")
+        if snapshot:
+            self._snapshot = await self._blocking(lambda: self._pipeline.resume(request, snapshot))
+        else:
+            self._snapshot = await self._blocking(lambda: self._pipeline.begin(request))
+        return codec.encode(self._snapshot)
+
+    def speech(self, generation: int, pcm: bytes) -> None:
+        """Take speech since onset, in order. What belongs to a committed generation is late and dropped."""
+        if self._snapshot is None or generation <= self._committed or not pcm:
+            return
+        self._speech.append((generation, pcm))
+        if self._stream is None:
+            self._stream = self._pipeline.listen(self._snapshot)
+        self._stream.feed(pcm)
+        while sum(len(part) for _, part in self._speech) > _MOST_SPEECH_BYTES:
+            self._speech.pop(0)
+
+    async def decide(self, generation: int, utterance: Utterance) -> TurnResult:
+        """Decide on the speech so far.
+
+        Raises:
+            InferenceError: the call is not open, or the generation is older than another that was asked for.
+            VoicebotError: a script is missing or can not be spoken.
+        """
+        snapshot = self._open()
+        if generation <= self._committed or generation < self._newest:
+            raise InferenceError(
+                f"generation {generation} is superseded by {max(self._newest, self._committed)}"
+            )
+        self._newest = generation
+        if self._deciding is not None:
+            self._deciding.cancel()
+        if utterance.kind is UtteranceKind.SPEECH:
+            pcm = b"".join(part for number, part in self._speech if number <= generation)
+            utterance = replace(utterance, audio=Audio(pcm))
+        stream = self._stream
+        work = self._blocking(lambda: self._work(snapshot, utterance, stream, generation))
+        self._deciding = work
+        try:
+            result = await work
+        except asyncio.CancelledError:
+            if generation == self._newest:
+                raise  # the caller gave up
+            raise InferenceError(f"generation {generation} is superseded by {self._newest}") from None
+        self._results[generation] = result
+        return result
+
+    async def commit(self, generation: int) -> None:
+        """Make a decision real: state, baseline and recogniser context advance to it."""
+        self._open()
+        result = self._results.get(generation)
+        if result is None:
+            raise InferenceError(f"generation {generation} was not decided here")
+        self._snapshot = codec.decode(Snapshot, result.snapshot)
+        self._committed = generation
+        self._results.clear()
+        self._end_stream()
+        kept = [(number, pcm) for number, pcm in self._speech if number > generation]
+        self._speech.clear()
+        for number, pcm in kept:
+            self.speech(number, pcm)
+
+    async def prompt(self, ref: PromptRef) -> Audio:
+        """Return a prompt's audio. Raises SynthesisError."""
+        return await self._blocking(lambda: self._pipeline.audio(ref.key))
+
+    async def close(self, cause: EndCause) -> Outcome:
+        """End the call and return its outcome, as of the last commit."""
+        snapshot = self._open()
+        if self._deciding is not None:
+            self._deciding.cancel()
+        self._end_stream()
+        self._speech.clear()
+        self._snapshot = None
+        return self._pipeline.conclude(snapshot, cause)
+
+    def _work(
+        self, snapshot: Snapshot, utterance: Utterance, stream: RecognitionStream | None, generation: int
+    ) -> TurnResult:
+        """Recognise and decide; in a thread."""
+        began = time.perf_counter()
+        transcript = Transcript("")
+        if utterance.kind is UtteranceKind.SPEECH:
+            transcript = self._pipeline.recognise(stream)
+        recognise_ms = (time.perf_counter() - began) * 1000
+        return self._pipeline.decide(
+            snapshot, utterance, transcript, generation, at=datetime.now(UTC), recognise_ms=recognise_ms
+        )
+
+    def _open(self) -> Snapshot:
+        if self._snapshot is None:
+            raise InferenceError("the call is not open")
+        return self._snapshot
+
+    def _end_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.abort()
+        self._stream = None
+
+    def _blocking(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -1,0 +1,247 @@
+"""The way of one utterance: recognise, understand, relate, rank, choose, prepare what is said.
+
+    speech ─▶ transcript ─▶ keywords, prosody, emotion ─▶ situation ─▶ relation
+           ─▶ candidates ─▶ decision and next state ─▶ prompts
+
+The stages do not know each other. `decide` is pure: the same snapshot, utterance and transcript give the same
+decision and the same next snapshot, so that a decision can be thrown away and taken again.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+
+from voicebot import codec
+from voicebot.domain.audio import LINE_RATE_HZ, Audio
+from voicebot.domain.call import CallRequest, EndCause, Outcome, PromptRef, Turn, TurnResult
+from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Snapshot
+from voicebot.domain.emotion import CALM, Emotion, EmotionLabel, SpeakerBaseline
+from voicebot.domain.errors import InferenceError, VoicebotError
+from voicebot.domain.ports import (
+    DialoguePolicy,
+    EmotionAnalyzer,
+    PlaybookSource,
+    PromptStore,
+    Ranker,
+    RecognitionStream,
+    Recognizer,
+    SituationReader,
+)
+from voicebot.domain.script import Playbook
+from voicebot.domain.speech import Prosody, Transcript, Utterance, UtteranceKind
+from voicebot.domain.understanding import Understanding
+
+CANDIDATES = 5
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Milliseconds by step."""
+
+    ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        """Time one step."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.ms[f"{step}_ms"] = round((time.perf_counter() - began) * 1000, 2)
+
+
+class Pipeline:
+    """The main path. Holds no call's state; thread-safe as far as its parts are."""
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        analyzer: EmotionAnalyzer,
+        situation_reader: SituationReader,
+        ranker: Ranker,
+        policy: DialoguePolicy,
+        prompts: PromptStore,
+        playbooks: PlaybookSource,
+    ) -> None:
+        """Join the stages."""
+        self._recognizer = recognizer
+        self._analyzer = analyzer
+        self._situation_reader = situation_reader
+        self._ranker = ranker
+        self._policy = policy
+        self._prompts = prompts
+        self._playbooks = playbooks
+
+    # -- a call's state --
+
+    def begin(self, request: CallRequest) -> Snapshot:
+        """Return the snapshot of a call before its opening. Raises PlaybookError."""
+        playbook = self._playbooks.get(request.playbook_id)
+        seed = zlib.crc32(request.call_id.encode())
+        return Snapshot(request.call_id, seed, self._policy.begin(playbook, request.slots))
+
+    def resume(self, request: CallRequest, data: bytes) -> Snapshot:
+        """Return the snapshot that a line worker held. Raises InferenceError if it is not this call's."""
+        try:
+            snapshot = codec.decode(Snapshot, data)
+        except ValueError as wrong:
+            raise InferenceError(
+                "the snapshot can not be read",
+                hint="line workers and inference servers must be of one version",
+            ) from wrong
+        if snapshot.call_id != request.call_id:
+            raise InferenceError(f"the snapshot is of call {snapshot.call_id}, not {request.call_id}")
+        return snapshot
+
+    def conclude(self, snapshot: Snapshot, cause: EndCause) -> Outcome:
+        """Return the disposition, intent level and reasons at the end of a call."""
+        return self._policy.conclude(snapshot.state, cause)
+
+    # -- recognise --
+
+    def listen(self, snapshot: Snapshot) -> RecognitionStream:
+        """Open a stream for the customer's next utterance, told what is expected here."""
+        playbook = self._playbook(snapshot.state)
+        last = playbook.scripts.get(snapshot.state.used[-1]) if snapshot.state.used else None
+        answers = [phrase for answer in (last.answers if last else ()) for phrase in answer.phrases]
+        return self._recognizer.open(LINE_RATE_HZ, (*answers, *playbook.keywords))
+
+    def recognise(self, stream: RecognitionStream | None, *, final: bool = False) -> Transcript:
+        """Return the words so far; nothing understood if the engine fails, so that the bot asks back."""
+        if stream is None:
+            return Transcript("", method="no speech")
+        try:
+            return stream.result(final=final)
+        except VoicebotError as error:
+            log.warning("recognition failed", error=str(error))
+            return Transcript("", engine=self._recognizer.name, method="failed")
+
+    # -- decide --
+
+    def decide(
+        self,
+        snapshot: Snapshot,
+        utterance: Utterance,
+        transcript: Transcript,
+        generation: int,
+        *,
+        at: datetime,
+        recognise_ms: float = 0.0,
+    ) -> TurnResult:
+        """Return the decision on an utterance, with the next snapshot.
+
+        Args:
+            snapshot: the state as of the last commit.
+            utterance: with its audio, if it is speech.
+            transcript: its words; empty for silence, keys and the opening.
+            generation: under which the line worker asked.
+            at: now, UTC.
+            recognise_ms: how long the transcript took, for the record.
+
+        Raises:
+            VoicebotError: a script is missing or can not be spoken.
+        """
+        state = snapshot.state
+        playbook = self._playbook(state)
+        step = Stopwatch({"recognise_ms": round(recognise_ms, 2)})
+        with step("emotion"):
+            keywords, prosody, emotion, baseline = self._feel(utterance, transcript, snapshot.baseline)
+        with step("situation"):
+            situation = state.situation
+            if utterance.kind is UtteranceKind.SPEECH:
+                situation = self._situation_reader.read(transcript, utterance.audio, state.situation)
+        understanding = Understanding(transcript, keywords, prosody, emotion, situation)
+        with step("relation"):
+            relation = self._policy.relate(understanding, state, playbook)
+        with step("rank"):
+            candidates = self._rank(understanding, state, playbook)
+        with step("choose"):
+            seed = zlib.crc32(f"{snapshot.seed}:{state.turn}".encode())
+            decision, after = self._policy.choose(
+                utterance, understanding, relation, candidates, state, playbook, seed
+            )
+            decision = replace(decision, model_version=self._ranker.version)
+        with step("prompts"):
+            prompts = self._prepare(decision)
+        turn = _turn(snapshot, utterance, understanding, decision, prompts, at, step)
+        return TurnResult(
+            generation,
+            decision.action,
+            prompts,
+            turn,
+            codec.encode(replace(snapshot, state=after, baseline=baseline)),
+            decision.expect,
+            decision.patience_ms,
+        )
+
+    def audio(self, key: str) -> Audio:
+        """Return a prepared prompt's audio."""
+        return self._prompts.audio(key)
+
+    # -- the steps --
+
+    def _playbook(self, state: DialogueState) -> Playbook:
+        return self._playbooks.get(state.playbook_id, state.playbook_version)
+
+    def _feel(
+        self, utterance: Utterance, transcript: Transcript, baseline: SpeakerBaseline
+    ) -> tuple[tuple[str, ...], Prosody | None, Emotion, SpeakerBaseline]:
+        """Hear words and sound. Who is silent is calm; where the analyser fails, the words go on alone."""
+        if utterance.kind is not UtteranceKind.SPEECH:
+            return (), None, Emotion(EmotionLabel.CALM, CALM, reasons=("nothing was spoken",)), baseline
+        try:
+            return self._analyzer.analyse(transcript, utterance.audio, baseline)
+        except VoicebotError as error:
+            log.warning("emotion failed", error=str(error))
+            return (), None, Emotion(EmotionLabel.CALM, CALM, reasons=("the analyser failed",)), baseline
+
+    def _rank(
+        self, understanding: Understanding, state: DialogueState, playbook: Playbook
+    ) -> tuple[Candidate, ...]:
+        """Rank what may be said. Without a ranker the policy's own rules still answer."""
+        allowed = self._policy.allowed(state, playbook)
+        try:
+            return self._ranker.rank(understanding, state, playbook, allowed, CANDIDATES)
+        except VoicebotError as error:
+            log.warning("ranking failed", error=str(error))
+            return ()
+
+    def _prepare(self, decision: Decision) -> tuple[PromptRef, ...]:
+        if not decision.script_text:
+            return ()
+        prompt = self._prompts.prepare(decision.script_text, decision.style, protected=decision.protected)
+        return (prompt,)
+
+
+def _turn(
+    snapshot: Snapshot,
+    utterance: Utterance,
+    understanding: Understanding,
+    decision: Decision,
+    prompts: tuple[PromptRef, ...],
+    at: datetime,
+    step: Stopwatch,
+) -> Turn:
+    return Turn(
+        call_id=snapshot.call_id,
+        seq=snapshot.state.turn,
+        at=at,
+        kind=utterance.kind,
+        start_s=utterance.start_s,
+        end_s=utterance.end_s,
+        understanding=understanding,
+        decision=decision,
+        barged_in=utterance.barged_in,
+        heard_ms=utterance.heard_ms,
+        prompt_engine="+".join(dict.fromkeys(prompt.engine for prompt in prompts)),
+        timings_ms={**step.ms, "decide_ms": round(sum(step.ms.values()), 2)},
+    )
