@@ -253,6 +253,7 @@ class WorkerRow(Base):
     busy: Mapped[int]
     draining: Mapped[bool] = mapped_column(Boolean, server_default=false())
     spool_pending: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    started_at: Mapped[datetime]  # attempts from before are not known to it any more
     seen_at: Mapped[datetime]
 
 

@@ -1,0 +1,140 @@
+"""Campaigns in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from voicebot.domain.campaign import AttemptStatus, Campaign, CampaignStatus, ContactStatus
+from voicebot.domain.errors import CampaignError, DataError
+from voicebot.store.calls import row_id
+from voicebot.store.tables import AttemptRow, CampaignRow, ContactRow, OutcomeRow
+
+LIVE = (AttemptStatus.OPEN.value, AttemptStatus.UNKNOWN.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a campaign has come."""
+
+    contacts: int
+    pending: int
+    calling: int
+    done: int
+    attempts: int
+    unknown: int  # attempts whose worker died
+    dispositions: dict[str, int]
+    refusals: dict[str, int]  # code -> contacts that stand refused
+
+
+class CampaignRepository:
+    """Campaigns (外呼任务)."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, campaign: Campaign) -> None:
+        """Add a campaign. Raises CampaignError if its name is taken."""
+        if self._session.scalar(select(CampaignRow.id).where(CampaignRow.name == campaign.name)):
+            raise CampaignError(f"{campaign.name!r} exists already", hint="choose another name")
+        self._session.add(
+            CampaignRow(
+                id=row_id(campaign.id),
+                name=campaign.name,
+                playbook_id=campaign.playbook_id,
+                status=campaign.status.value,
+                policy_pack=campaign.policy_pack,
+                scope=campaign.scope,
+                trunk=campaign.trunk,
+                caller_id=campaign.caller_id,
+                transfer_uri=campaign.transfer_uri,
+                max_calls=campaign.max_calls,
+                max_attempts=campaign.max_attempts,
+                ring_timeout_s=campaign.ring_timeout_s,
+            )
+        )
+        self._session.flush()
+
+    def find(self, name_or_id: str) -> Campaign:
+        """Return a campaign by its name or id. Raises CampaignError."""
+        found = self._session.scalar(select(CampaignRow).where(_named(name_or_id)))
+        if found is None:
+            raise CampaignError(
+                f"there is no campaign {name_or_id!r}", hint="voicebot campaign status lists them all"
+            )
+        return _campaign(found)
+
+    def all(self, *statuses: CampaignStatus) -> tuple[Campaign, ...]:
+        """Return the campaigns in these states (in any, if none is named), oldest first."""
+        query = select(CampaignRow).order_by(CampaignRow.id)
+        if statuses:
+            query = query.where(CampaignRow.status.in_([status.value for status in statuses]))
+        return tuple(_campaign(row) for row in self._session.scalars(query))
+
+    def change(
+        self, campaign_id: str, expected: Sequence[CampaignStatus], status: CampaignStatus, now: datetime
+    ) -> bool:
+        """Change the status if it is one of those expected; return whether it was."""
+        values: dict[str, Any] = {"status": status.value}
+        if status is CampaignStatus.RUNNING:
+            values |= {"started_at": func.coalesce(CampaignRow.started_at, now), "finished_at": None}
+        if status in (CampaignStatus.FINISHED, CampaignStatus.STOPPED):
+            values["finished_at"] = now
+        changed = self._session.execute(
+            update(CampaignRow)
+            .where(CampaignRow.id == row_id(campaign_id))
+            .where(CampaignRow.status.in_([known.value for known in expected]))
+            .values(values)
+            .returning(CampaignRow.id)
+        )
+        return changed.first() is not None
+
+    def progress(self, campaign_id: str) -> Progress:
+        """Count a campaign's contacts, attempts and outcomes."""
+        campaign = row_id(campaign_id)
+        contacts = self._count(ContactRow.status, ContactRow.campaign_id == campaign)
+        attempts = self._count(AttemptRow.status, AttemptRow.campaign_id == campaign)
+        refused = (ContactRow.campaign_id == campaign) & ContactRow.refusal.is_not(None)
+        return Progress(
+            contacts=sum(contacts.values()),
+            pending=contacts.get(ContactStatus.PENDING.value, 0),
+            calling=contacts.get(ContactStatus.CALLING.value, 0),
+            done=contacts.get(ContactStatus.DONE.value, 0),
+            attempts=sum(attempts.values()),
+            unknown=attempts.get(AttemptStatus.UNKNOWN.value, 0),
+            dispositions=self._count(OutcomeRow.disposition, OutcomeRow.campaign_id == campaign),
+            refusals=self._count(ContactRow.refusal, refused),
+        )
+
+    def _count(self, column: Any, where: ColumnElement[bool]) -> dict[str, int]:
+        query = select(column, func.count()).where(where).group_by(column)
+        return dict(self._session.execute(query).all())
+
+
+def _named(name_or_id: str) -> ColumnElement[bool]:
+    try:
+        return (CampaignRow.id == row_id(name_or_id)) | (CampaignRow.name == name_or_id)
+    except DataError:
+        return CampaignRow.name == name_or_id
+
+
+def _campaign(row: CampaignRow) -> Campaign:
+    return Campaign(
+        id=str(row.id),
+        name=row.name,
+        playbook_id=row.playbook_id,
+        status=CampaignStatus(row.status),
+        policy_pack=row.policy_pack,
+        scope=row.scope,
+        trunk=row.trunk,
+        caller_id=row.caller_id,
+        transfer_uri=row.transfer_uri,
+        max_calls=row.max_calls,
+        max_attempts=row.max_attempts,
+        ring_timeout_s=row.ring_timeout_s,
+    )
