@@ -1,0 +1,260 @@
+"""The dialer: runs a campaign through line workers to its end, within every limit."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from voicebot.call.journal import PostgresJournal
+from voicebot.campaign.dialer import Dialer
+from voicebot.campaign.hopper import Hopper
+from voicebot.domain.call import CallRecord, CallRequest, Disposition, EndCause, IntentLevel, Outcome
+from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
+from voicebot.domain.errors import CapacityError, TelephonyError
+from voicebot.domain.ids import uuid7
+from voicebot.store.campaigns import CampaignRepository
+from voicebot.store.contacts import ContactRepository
+from voicebot.store.crypto import NumberVault
+from voicebot.store.embedded import EmbeddedPostgres
+from voicebot.store.migrate import migrate
+from voicebot.store.session import Database
+from voicebot.store.workers import LINE, Worker, WorkerRepository
+
+pytestmark = pytest.mark.integration
+
+VAULT = NumberVault(bytes(32))
+INTERESTED = Outcome(Disposition.INTERESTED, IntentLevel.B, ("said yes",))
+
+
+class Line:
+    """A line worker without a line: every call it takes ends after a moment, as told."""
+
+    def __init__(
+        self, journal: PostgresJournal, ends: Callable[[CallRequest], Outcome] = lambda _: INTERESTED
+    ) -> None:
+        self.journal = journal
+        self.ends = ends
+        self.calls: list[CallRequest] = []
+        self.running = 0
+        self.most = 0
+        self._taken = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def originate(self, address: str, request: CallRequest) -> None:
+        self.calls.append(request)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        async with self._taken:
+            self._taken.notify_all()
+        task = asyncio.create_task(self._conduct(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def reached(self, calls: int) -> None:
+        """Wait until so many calls were placed."""
+        async with self._taken:
+            await self._taken.wait_for(lambda: len(self.calls) >= calls)
+
+    async def _conduct(self, request: CallRequest) -> None:
+        now = datetime.now(UTC)
+        self.journal.answered(request, "line-0")
+        await asyncio.sleep(0.05)
+        outcome = self.ends(request)
+        self.running -= 1
+        self.journal.ended(
+            CallRecord(request, EndCause.BOT_HUNG_UP, outcome, now, now, datetime.now(UTC), worker="line-0")
+        )
+
+
+def prepare(database: Database, numbers: int, **changes: Any) -> Campaign:
+    campaign = Campaign(
+        str(uuid7()), f"c{uuid4().hex[:6]}", "loan", CampaignStatus.RUNNING, "SIMULATION",
+        trunk="sip:{number}@127.0.0.1:5090",
+    )  # fmt: skip
+    campaign = replace(campaign, **changes)
+    contacts = [
+        Contact(str(uuid7()), campaign.id, f"+8613900{index:06d}", "Asia/Shanghai", {"surname": "王"})
+        for index in range(numbers)
+    ]
+    with database.transaction() as session:
+        CampaignRepository(session).add(campaign)
+        ContactRepository(session, VAULT).add(contacts, datetime.now(UTC))
+    beat(database)
+    return campaign
+
+
+def beat(database: Database, capacity: int = 4) -> None:
+    now = datetime.now(UTC)
+    with database.transaction() as session:
+        WorkerRepository(session).beat(
+            Worker("line-0", LINE, "127.0.0.1:1", "", capacity, 0, now - timedelta(hours=1), now)
+        )
+
+
+def status(database: Database, campaign: Campaign) -> CampaignStatus:
+    with database.transaction() as session:
+        return CampaignRepository(session).find(campaign.id).status
+
+
+def one(database: Database, query: str) -> Any:
+    with database.transaction() as session:
+        return session.execute(text(query)).scalar()
+
+
+async def dial_until(dialer: Dialer, done: Callable[[], bool]) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(dialer.run(stop))
+    await finished(done)
+    stop.set()
+    await running
+
+
+async def finished(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not await asyncio.to_thread(done):  # noqa: ASYNC110 - the database tells, not an event
+            await asyncio.sleep(0.05)
+
+
+async def test_a_campaign_is_dialled_to_its_end_within_its_own_and_the_lines_limit(
+    database: Database, tmp_path: Path
+) -> None:
+    campaign = prepare(database, 12, max_calls=2)
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    line = Line(journal)
+    dialer = Dialer(Hopper(database, VAULT, "dialer"), line, poll_s=0.02)
+    await dial_until(dialer, lambda: status(database, campaign) is CampaignStatus.FINISHED)
+    journal.close()
+    assert max(Counter(call.contact_id for call in line.calls).values()) == 1
+    assert len(line.calls) == 12
+    assert line.most == 2
+    assert sorted(call.to_uri for call in line.calls)[0] == "sip:+8613900000000@127.0.0.1:5090"
+    first = line.calls[0]
+    assert first.headers["X-Attempt-Id"] == first.attempt_id
+    assert first.slots == {"surname": "王"}
+    assert one(database, "SELECT count(*) FROM outcomes WHERE disposition = 'interested'") == 12
+    assert one(database, "SELECT count(*) FROM call_attempts WHERE status = 'ended'") == 12
+
+
+async def test_a_full_line_gives_the_contact_back_and_it_is_called_later(
+    database: Database, tmp_path: Path
+) -> None:
+    campaign = prepare(database, 1)
+    journal = PostgresJournal(database, tmp_path, "line-0")
+
+    class Full(Line):
+        async def originate(self, address: str, request: CallRequest) -> None:
+            self.most += 1
+            if self.most == 1:
+                raise CapacityError("every leg is in use")
+            await super().originate(address, request)
+
+    line = Full(journal)
+    dialer = Dialer(Hopper(database, VAULT, "dialer"), line, poll_s=0.02)
+    await dial_until(dialer, lambda: status(database, campaign) is CampaignStatus.FINISHED)
+    journal.close()
+    assert len(line.calls) == 1
+    assert one(database, "SELECT attempts FROM contacts") == 1
+
+
+async def test_a_line_that_dies_while_taking_a_call_leaves_it_unknown_and_not_redialled(
+    database: Database, tmp_path: Path
+) -> None:
+    campaign = prepare(database, 1)
+
+    class Dead(Line):
+        async def originate(self, address: str, request: CallRequest) -> None:
+            self.calls.append(request)
+            raise TelephonyError("the line worker went away")
+
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    line = Dead(journal)
+    dialer = Dialer(Hopper(database, VAULT, "dialer"), line, poll_s=0.02)
+    await dial_until(dialer, lambda: bool(line.calls))
+    for _ in range(5):
+        await dialer.step()
+    journal.close()
+    assert len(line.calls) == 1
+    assert one(database, "SELECT status FROM call_attempts") == "unknown"
+    assert status(database, campaign) is CampaignStatus.RUNNING
+
+
+async def test_busy_is_tried_again_up_to_the_limit_of_attempts(database: Database, tmp_path: Path) -> None:
+    campaign = prepare(database, 1, max_attempts=2)
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    line = Line(journal, lambda _: Outcome(Disposition.BUSY, IntentLevel.F, ("486",)))
+    clock = [datetime.now(UTC)]
+    dialer = Dialer(Hopper(database, VAULT, "dialer"), line, poll_s=0.02, clock=lambda: clock[0])
+    await dial_until(
+        dialer, lambda: one(database, "SELECT status = 'pending' AND attempts = 1 FROM contacts") is True
+    )
+    assert len(line.calls) == 1
+    clock[0] += timedelta(minutes=20)
+    with database.transaction() as session:
+        session.execute(text("UPDATE workers SET seen_at = :at"), {"at": clock[0]})
+    await dial_until(dialer, lambda: status(database, campaign) is CampaignStatus.FINISHED)
+    journal.close()
+    assert len(line.calls) == 2
+
+
+async def test_a_paused_campaign_dials_nobody_and_one_that_drains_stops(
+    database: Database, tmp_path: Path
+) -> None:
+    paused = prepare(database, 1, status=CampaignStatus.PAUSED)
+    draining = prepare(database, 1, status=CampaignStatus.DRAINING)
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    line = Line(journal)
+    dialer = Dialer(Hopper(database, VAULT, "dialer"), line, poll_s=0.02)
+    await dial_until(dialer, lambda: status(database, draining) is CampaignStatus.STOPPED)
+    journal.close()
+    assert line.calls == []
+    assert status(database, paused) is CampaignStatus.PAUSED
+
+
+async def test_an_unusable_campaign_does_not_stop_the_others(database: Database, tmp_path: Path) -> None:
+    prepare(database, 1, policy_pack="MARS")
+    good = prepare(database, 1)
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    line = Line(journal)
+    dialer = Dialer(Hopper(database, VAULT, "dialer"), line, poll_s=0.02)
+    await dial_until(dialer, lambda: status(database, good) is CampaignStatus.FINISHED)
+    journal.close()
+    assert len(line.calls) == 1
+
+
+async def test_postgres_away_in_the_middle_of_a_campaign_calls_nobody_twice(
+    postgres_directory: Path, tmp_path: Path
+) -> None:
+    place = postgres_directory / uuid4().hex[:8]
+    server = EmbeddedPostgres(place, durable=False)
+    database = Database(server.start())
+    migrate(database, datetime.now(UTC))
+    campaign = prepare(database, 20)
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    line = Line(journal)
+    dialer = Dialer(Hopper(database, VAULT, "dialer"), line, poll_s=0.02)
+    stop = asyncio.Event()
+    running = asyncio.create_task(dialer.run(stop))
+    await line.reached(4)
+    await asyncio.to_thread(server.stop)
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(server.start)
+    await finished(lambda: status(database, campaign) is CampaignStatus.FINISHED)
+    stop.set()
+    await running
+    journal.close()
+    calls = Counter(call.contact_id for call in line.calls)
+    assert (len(calls), max(calls.values())) == (20, 1)
+    assert one(database, "SELECT count(*) FROM outcomes") == 20
+    database.dispose()
+    server.stop()
+    shutil.rmtree(place, ignore_errors=True)
