@@ -14,7 +14,7 @@ _UNITS = ("", "十", "百", "千")
 _GROUPS = ("", "万", "亿", "万亿")
 _PUNCTUATION = str.maketrans({",": "，", "?": "？", "!": "！", ";": "；", ":": "："})
 _NUMBER = re.compile(r"\d+(?:[,，]\d{3})+(?:\.\d+)?%?|\d+(?:\.\d+)?%?")
-_SPACE_IN_HANZI = re.compile(r"(?<=[^\x00-\x7f])\s+|\s+(?=[^\x00-\x7f])")
+_SPACE_IN_HANZI = re.compile(r"(?<=[㐀-鿿，。？！、；：])\s+|\s+(?=[㐀-鿿，。？！、；：])")
 _LONGEST_QUANTITY = 6  # digits; a longer run is a phone, card or order number and is read one by one
 _NOT_SPEECH = re.compile(r"[\W_]+")
 

@@ -18,6 +18,7 @@ _BLOCK_S = 0.02
 _INAUDIBLE_DBOV = -62.0  # below it there is no voice, only the codec's noise
 _BELOW_PEAK_DB = 32.0
 _ABOVE_FLOOR_DB = 9.0
+_PAUSE_BELOW_PEAK_DB = 22.0  # in a pause nothing is louder
 
 
 def at_engine_rate(pcm: bytes, rate_hz: int) -> F32:
@@ -57,7 +58,7 @@ def voiced_span(samples: F32, rate_hz: int = ENGINE_RATE_HZ) -> tuple[float, flo
 def is_quiet(pcm: bytes, rate_hz: int, speech_dbov: float) -> bool:
     """Whether a stretch after speech of that level holds no more speech."""
     level = levels(_samples(pcm), rate_hz)
-    limit = max(_INAUDIBLE_DBOV, speech_dbov - _BELOW_PEAK_DB / 2)
+    limit = max(_INAUDIBLE_DBOV, speech_dbov - _PAUSE_BELOW_PEAK_DB)
     return bool(np.count_nonzero(level > limit) <= 1)
 
 
