@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Scores = NDArray[np.float64]
+Scores = NDArray[np.floating[Any]]
 
 UNKNOWN = 0.02  # probability mass spread over all: something that no score foresees
 STRANGE = 0.2  # weight of texts that no script answers

@@ -6,13 +6,13 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pypinyin import Style, lazy_pinyin
 from sklearn.feature_extraction.text import TfidfVectorizer
+
+from voicebot.text import pinyin
 
 Matrix = NDArray[np.float32]
 Analyser = Callable[[str], list[str]]
@@ -33,12 +33,7 @@ def characters(text: str) -> list[str]:
 
 def syllables(text: str) -> list[str]:
     """Return the runs of one to three toneless syllables of a text: alike for homophones."""
-    return _runs(list(_pinyin(normalise(text))))
-
-
-@lru_cache(maxsize=4096)
-def _pinyin(text: str) -> tuple[str, ...]:
-    return tuple(lazy_pinyin(text, style=Style.NORMAL))
+    return _runs(pinyin.syllables(normalise(text)))
 
 
 def _runs(units: Sequence[str]) -> list[str]:
