@@ -270,7 +270,7 @@ class CallSession:
         self._turns += 1
         self._opted_out = self._opted_out or turn.decision.do_not_call
         self._config.journal.turn(turn)
-        self._on_event(CallEvent(self.request.call_id, "turn", turn.at, turn=turn))
+        self._tell(CallEvent(self.request.call_id, "turn", turn.at, turn=turn))
         try:
             await self._conversation.commit(commit.generation)
         except InferenceError as error:
@@ -361,7 +361,7 @@ class CallSession:
             turns=self._turns,
         )
         self._config.journal.ended(record)
-        self._on_event(CallEvent(self.request.call_id, "ended", record.ended_at, record=record))
+        self._tell(CallEvent(self.request.call_id, "ended", record.ended_at, record=record))
         return record
 
     async def _outcome(self, cause: EndCause) -> Outcome:
@@ -384,7 +384,10 @@ class CallSession:
         return self._leg
 
     def _emit(self, kind: Literal["dialling", "ringing", "answered"]) -> None:
-        self._on_event(CallEvent(self.request.call_id, kind, datetime.now(UTC)))
+        self._tell(CallEvent(self.request.call_id, kind, datetime.now(UTC)))
+
+    def _tell(self, event: CallEvent) -> None:
+        self._on_event(replace(event, contact_id=self.request.contact_id))
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -177,6 +177,7 @@ class CallEvent:
     call_id: str
     kind: Literal["dialling", "ringing", "answered", "turn", "ended"]
     at: datetime  # UTC
+    contact_id: str = ""  # "" = nobody on a list
     turn: Turn | None = None  # kind turn
     record: CallRecord | None = None  # kind ended
 

@@ -85,6 +85,7 @@ def _event(event: line_pb2.Event) -> CallEvent:
         event.call_id,
         event.kind,  # type: ignore[arg-type]  # written by our own server
         datetime.fromtimestamp(event.at, UTC),
+        event.contact_id,
         turn=codec.decode(Turn, event.json) if event.kind == "turn" else None,
         record=codec.decode(CallRecord, event.json) if event.kind == "ended" else None,
     )

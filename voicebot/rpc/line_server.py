@@ -127,6 +127,7 @@ def _event(event: CallEvent) -> line_pb2.Event:
         kind=event.kind,
         json=codec.encode(value) if value is not None else b"",
         at=event.at.timestamp(),
+        contact_id=event.contact_id,
     )
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!voicebot/rpc/generated/line.proto\x12\x10voicebot.line.v1\"(\n\x10OriginateRequest\x12\x14\n\x0crequest_json\x18\x01 \x01(\x0c\"\x10\n\x0eOriginateReply\" \n\rHangUpRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\r\n\x0bHangUpReply\"6\n\x0fTransferRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x12\n\ntarget_uri\x18\x02 \x01(\t\"\x0f\n\rTransferReply\"\x0e\n\x0cWatchRequest\"@\n\x05\x45vent\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04json\x18\x03 \x01(\x0c\x12\n\n\x02\x61t\x18\x04 \x01(\x01\"\x0f\n\rStatusRequest\"[\n\x06Status\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07sip_uri\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61pacity\x18\x03 \x01(\r\x12\x0c\n\x04\x62usy\x18\x04 \x01(\r\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\"\x0e\n\x0c\x44rainRequest\"\x0c\n\nDrainReply2\xc6\x03\n\x04Line\x12Q\n\tOriginate\x12\".voicebot.line.v1.OriginateRequest\x1a .voicebot.line.v1.OriginateReply\x12H\n\x06HangUp\x12\x1f.voicebot.line.v1.HangUpRequest\x1a\x1d.voicebot.line.v1.HangUpReply\x12N\n\x08Transfer\x12!.voicebot.line.v1.TransferRequest\x1a\x1f.voicebot.line.v1.TransferReply\x12\x42\n\x05Watch\x12\x1e.voicebot.line.v1.WatchRequest\x1a\x17.voicebot.line.v1.Event0\x01\x12\x46\n\tGetStatus\x12\x1f.voicebot.line.v1.StatusRequest\x1a\x18.voicebot.line.v1.Status\x12\x45\n\x05\x44rain\x12\x1e.voicebot.line.v1.DrainRequest\x1a\x1c.voicebot.line.v1.DrainReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!voicebot/rpc/generated/line.proto\x12\x10voicebot.line.v1\"(\n\x10OriginateRequest\x12\x14\n\x0crequest_json\x18\x01 \x01(\x0c\"\x10\n\x0eOriginateReply\" \n\rHangUpRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\r\n\x0bHangUpReply\"6\n\x0fTransferRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x12\n\ntarget_uri\x18\x02 \x01(\t\"\x0f\n\rTransferReply\"\x0e\n\x0cWatchRequest\"T\n\x05\x45vent\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04json\x18\x03 \x01(\x0c\x12\n\n\x02\x61t\x18\x04 \x01(\x01\x12\x12\n\ncontact_id\x18\x05 \x01(\t\"\x0f\n\rStatusRequest\"[\n\x06Status\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07sip_uri\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61pacity\x18\x03 \x01(\r\x12\x0c\n\x04\x62usy\x18\x04 \x01(\r\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\"\x0e\n\x0c\x44rainRequest\"\x0c\n\nDrainReply2\xc6\x03\n\x04Line\x12Q\n\tOriginate\x12\".voicebot.line.v1.OriginateRequest\x1a .voicebot.line.v1.OriginateReply\x12H\n\x06HangUp\x12\x1f.voicebot.line.v1.HangUpRequest\x1a\x1d.voicebot.line.v1.HangUpReply\x12N\n\x08Transfer\x12!.voicebot.line.v1.TransferRequest\x1a\x1f.voicebot.line.v1.TransferReply\x12\x42\n\x05Watch\x12\x1e.voicebot.line.v1.WatchRequest\x1a\x17.voicebot.line.v1.Event0\x01\x12\x46\n\tGetStatus\x12\x1f.voicebot.line.v1.StatusRequest\x1a\x18.voicebot.line.v1.Status\x12\x45\n\x05\x44rain\x12\x1e.voicebot.line.v1.DrainRequest\x1a\x1c.voicebot.line.v1.DrainReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,15 +46,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHREQUEST']._serialized_start=237
   _globals['_WATCHREQUEST']._serialized_end=251
   _globals['_EVENT']._serialized_start=253
-  _globals['_EVENT']._serialized_end=317
-  _globals['_STATUSREQUEST']._serialized_start=319
-  _globals['_STATUSREQUEST']._serialized_end=334
-  _globals['_STATUS']._serialized_start=336
-  _globals['_STATUS']._serialized_end=427
-  _globals['_DRAINREQUEST']._serialized_start=429
-  _globals['_DRAINREQUEST']._serialized_end=443
-  _globals['_DRAINREPLY']._serialized_start=445
-  _globals['_DRAINREPLY']._serialized_end=457
-  _globals['_LINE']._serialized_start=460
-  _globals['_LINE']._serialized_end=914
+  _globals['_EVENT']._serialized_end=337
+  _globals['_STATUSREQUEST']._serialized_start=339
+  _globals['_STATUSREQUEST']._serialized_end=354
+  _globals['_STATUS']._serialized_start=356
+  _globals['_STATUS']._serialized_end=447
+  _globals['_DRAINREQUEST']._serialized_start=449
+  _globals['_DRAINREQUEST']._serialized_end=463
+  _globals['_DRAINREPLY']._serialized_start=465
+  _globals['_DRAINREPLY']._serialized_end=477
+  _globals['_LINE']._serialized_start=480
+  _globals['_LINE']._serialized_end=934
 # @@protoc_insertion_point(module_scope)

@@ -41,16 +41,18 @@ class WatchRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("call_id", "kind", "json", "at")
+    __slots__ = ("call_id", "kind", "json", "at", "contact_id")
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     JSON_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
+    CONTACT_ID_FIELD_NUMBER: _ClassVar[int]
     call_id: str
     kind: str
     json: bytes
     at: float
-    def __init__(self, call_id: _Optional[str] = ..., kind: _Optional[str] = ..., json: _Optional[bytes] = ..., at: _Optional[float] = ...) -> None: ...
+    contact_id: str
+    def __init__(self, call_id: _Optional[str] = ..., kind: _Optional[str] = ..., json: _Optional[bytes] = ..., at: _Optional[float] = ..., contact_id: _Optional[str] = ...) -> None: ...
 
 class StatusRequest(_message.Message):
     __slots__ = ()
