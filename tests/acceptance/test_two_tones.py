@@ -1,7 +1,7 @@
 """The method's own example: the same words, said calmly and irritably, by real Mandarin speech.
 
 The sound is read speech, resynthesised in both manners so that the vocoder gives nothing away; the text is
-given. It shows that the parts play together; how well unseen speakers are heard, `voicebot bench emotion` says.
+given. How well unseen speakers are heard is for `voicebot bench emotion` to say.
 """
 
 from __future__ import annotations
