@@ -60,8 +60,10 @@ class Mind:
         if line.hang_up_s is not None:
             self._hang_up_ms = round(line.hang_up_s * 1000)
         text = line.else_say if line.else_say and heard_s > line.longer_s else line.say
+        if not text:
+            return None
         self._idle_ms = 0
-        return Say(text, self._hearing.quiet_ms) if text else None
+        return Say(text, 0 if line.now else self._hearing.quiet_ms)
 
     def _end(self, why: str) -> HangUp:
         self._over = True

@@ -76,7 +76,7 @@ def render_clips(
         licence: of the rendered sound, for the manifest.
         readings: what the engine was told about polyphones.
         progress: told (done, total) after each clip.
-        prune: remove clips of this voice that are not ordered.
+        prune: remove clips that are not ordered.
 
     Raises:
         SynthesisError: a text cannot be spoken; what was rendered before stays.
@@ -94,7 +94,7 @@ def render_clips(
                 if len(rendered) % _SAVE_EVERY == 0:
                     write_manifest(directory, have.values())
             progress(done, len(wanted))
-        dropped = _prune(have, wanted, directory, voice) if prune else 0
+        dropped = _prune(have, wanted, directory) if prune else 0
     finally:
         write_manifest(directory, have.values())
     return RenderReport(tuple(rendered), len(wanted) - len(rendered), dropped)
@@ -129,9 +129,8 @@ def _render(
     )
 
 
-def _prune(have: dict[str, Clip], wanted: Iterable[str], directory: Path, voice: str) -> int:
-    keep = set(wanted)
-    stale = [file for file, clip in have.items() if clip.voice == voice and file not in keep]
+def _prune(have: dict[str, Clip], wanted: Iterable[str], directory: Path) -> int:
+    stale = set(have) - set(wanted)
     for file in stale:
         del have[file]
         (directory / file).unlink(missing_ok=True)

@@ -1,0 +1,239 @@
+"""A prompt is found, joined or spoken once, and never silent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from structlog.testing import capture_logs
+
+from voicebot.domain.audio import LINE_RATE_HZ, Audio
+from voicebot.domain.errors import DataError, SynthesisError
+from voicebot.domain.script import Style
+from voicebot.speech.synthesis.chain import active_level_dbov, finish, to_float
+from voicebot.speech.synthesis.clips import Clip, ClipLibrary, clip_file, encode_flac, write_manifest
+from voicebot.speech.synthesis.joins import clauses, cover, join
+from voicebot.speech.synthesis.prompts import PromptCache
+from voicebot.speech.synthesis.rendering import ClipOrder, render_clips
+
+pytestmark = pytest.mark.unit
+
+
+def tone(text: str, seconds: float = 0.4, level: float = 0.3) -> Audio:
+    """Return a tone whose pitch depends on the text."""
+    pitch = 200 + int(hashlib.sha256(text.encode()).hexdigest()[:4], 16) % 800
+    times = np.arange(int(seconds * LINE_RATE_HZ)) / LINE_RATE_HZ
+    return finish(level * np.sin(2 * np.pi * pitch * times), LINE_RATE_HZ)
+
+
+class Voice:
+    """A synthesizer that counts."""
+
+    def __init__(self, name: str = "voice", *, robotic: bool = False, absent: str = "", fails: bool = False):
+        self.name = name
+        self.robotic = robotic
+        self.absent = absent
+        self.fails = fails
+        self.spoken: list[tuple[str, Style]] = []
+
+    def available(self) -> str:
+        return self.absent
+
+    def synthesize(self, text: str, style: Style) -> Audio:
+        if self.fails:
+            raise SynthesisError("broken weights")
+        self.spoken.append((text, style))
+        return tone(text)
+
+
+def library(directory: Path, texts: Iterable[str], style: Style = Style.NEUTRAL) -> ClipLibrary:
+    """Return a library that holds these texts."""
+    directory.mkdir(parents=True, exist_ok=True)
+    clips = []
+    for text in texts:
+        data = encode_flac(tone(text))
+        file = clip_file(text, style, "v")
+        (directory / file).write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        clips.append(Clip(file, text, style.value, "v", "kokoro", "Apache-2.0", digest, 400))
+    write_manifest(directory, clips)
+    return ClipLibrary(directory)
+
+
+def test_a_clip_is_used_before_any_engine_speaks(tmp_path: Path) -> None:
+    voice = Voice()
+    prompts = PromptCache(tmp_path / "cache", [library(tmp_path / "clips", ["您好。"])], [voice])
+
+    ref = prompts.prepare("您好。", Style.NEUTRAL, protected=True)
+
+    assert (ref.text, ref.engine, ref.duration_ms, ref.protected) == ("您好。", "clip:kokoro", 400, True)
+    assert prompts.audio(ref.key).pcm == tone("您好。").pcm
+    assert voice.spoken == []
+
+
+def test_a_neutral_clip_serves_when_the_style_has_none(tmp_path: Path) -> None:
+    prompts = PromptCache(tmp_path / "cache", [library(tmp_path / "clips", ["您好。"])], [Voice()])
+
+    assert prompts.prepare("您好。", Style.SOFT).engine == "clip:kokoro"
+
+
+def test_a_filled_slot_is_joined_from_clips(tmp_path: Path) -> None:
+    parts = ["好的，", "明天下午三点，", "我们再给您来电，不打扰您了，再见。"]
+    voice = Voice()
+    prompts = PromptCache(tmp_path / "cache", [library(tmp_path / "clips", parts)], [voice])
+
+    ref = prompts.prepare("".join(parts), Style.NEUTRAL)
+
+    assert ref.engine == "joined:kokoro"
+    assert ref.duration_ms > 3 * 300
+    assert voice.spoken == []
+    assert prompts.audio(ref.key).duration_s == pytest.approx(ref.duration_ms / 1000, abs=0.001)
+    assert prompts.prepare("".join(parts), Style.NEUTRAL) == ref
+
+
+def test_a_text_is_spoken_once_even_by_another_process(tmp_path: Path) -> None:
+    first, second = Voice(), Voice()
+    ref = PromptCache(tmp_path, [], [first]).prepare("明天见。", Style.SOFT)
+    again = PromptCache(tmp_path, [], [second]).prepare("明天见。", Style.SOFT)
+
+    assert ref == again
+    assert first.spoken == [("明天见。", Style.SOFT)]
+    assert second.spoken == []
+
+
+def test_style_engine_and_readings_make_different_prompts(tmp_path: Path) -> None:
+    keys = {
+        PromptCache(tmp_path, [], [Voice("a")]).prepare("还款。", Style.NEUTRAL).key,
+        PromptCache(tmp_path, [], [Voice("a")]).prepare("还款。", Style.SOFT).key,
+        PromptCache(tmp_path, [], [Voice("b")]).prepare("还款。", Style.NEUTRAL).key,
+        PromptCache(tmp_path, [], [Voice("a")], {"还款": "huán kuǎn"}).prepare("还款。", Style.NEUTRAL).key,
+    }
+    assert len(keys) == 4
+
+
+def test_a_damaged_file_in_the_cache_is_made_again(tmp_path: Path) -> None:
+    voice = Voice()
+    prompts = PromptCache(tmp_path, [], [voice])
+    ref = prompts.prepare("您好。", Style.NEUTRAL)
+    file = next(tmp_path.rglob("*.flac"))
+    file.write_bytes(file.read_bytes()[:-100])
+
+    with pytest.raises(SynthesisError, match=ref.key):
+        prompts.audio(ref.key)
+    assert prompts.prepare("您好。", Style.NEUTRAL) == ref
+    assert prompts.audio(ref.key).pcm == tone("您好。").pcm
+    assert len(voice.spoken) == 2
+
+
+def test_a_damaged_clip_gives_way_to_an_engine(tmp_path: Path) -> None:
+    clips = library(tmp_path / "clips", ["您好。"])
+    (clips.directory / clips.clips[0].file).write_bytes(b"fLaC rubbish")
+    prompts = PromptCache(tmp_path / "cache", [clips], [Voice("spare")])
+
+    assert prompts.prepare("您好。", Style.NEUTRAL).engine == "spare"
+
+
+def test_the_next_engine_speaks_when_the_best_is_absent_or_fails(tmp_path: Path) -> None:
+    engines = [Voice("absent", absent="no weights"), Voice("broken", fails=True), Voice("last", robotic=True)]
+
+    with capture_logs() as logs:
+        prompts = PromptCache(tmp_path, [], engines)
+        assert prompts.prepare("您好。", Style.NEUTRAL).engine == "last"
+        prompts.prepare("再见。", Style.NEUTRAL)
+
+    robotic = [entry for entry in logs if "robotic" in entry["event"]]
+    assert len(robotic) == 1, "warned about once"
+    assert not any("您好" in str(entry) for entry in logs), "no speech text in the log"
+
+
+def test_without_any_engine_the_error_says_why(tmp_path: Path) -> None:
+    prompts = PromptCache(tmp_path, [], [Voice("kokoro", absent="no weights in /x")])
+
+    with pytest.raises(SynthesisError, match="kokoro: no weights in /x"):
+        prompts.prepare("您好。", Style.NEUTRAL)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "好" * 2000])
+def test_an_impossible_text_is_an_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SynthesisError):
+        PromptCache(tmp_path, [], [Voice()]).prepare(text, Style.NEUTRAL)
+
+
+def test_a_full_disk_is_an_error_not_a_silent_prompt(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a directory")
+
+    with pytest.raises(SynthesisError, match="cannot be written"):
+        PromptCache(blocked, [], [Voice()]).prepare("您好。", Style.NEUTRAL)
+
+
+def test_an_unknown_key_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SynthesisError, match="no prompt"):
+        PromptCache(tmp_path, [], []).audio("00ff")
+
+
+def test_every_prompt_lies_at_the_same_level_without_silence_around_it() -> None:
+    times = np.arange(24000) / 24000
+    speech = np.concatenate([np.zeros(12000), 0.9 * np.sin(2 * np.pi * 300 * times), np.zeros(24000)])
+
+    audio = finish(speech, 24000)
+
+    assert audio.rate_hz == LINE_RATE_HZ
+    assert audio.duration_s == pytest.approx(1.06, abs=0.03)
+    assert active_level_dbov(to_float(audio), LINE_RATE_HZ) == pytest.approx(-26, abs=0.5)
+    samples = np.frombuffer(audio.pcm, "<i2")
+    assert abs(int(samples[0])) < 10
+    assert abs(int(samples[-1])) < 10
+
+
+@pytest.mark.parametrize("sound", [np.zeros(8000), np.zeros(0), np.full(8000, np.nan)])
+def test_silence_from_an_engine_is_an_error(sound: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    with pytest.raises(SynthesisError, match="silence"):
+        finish(sound, 8000)
+
+
+def test_clauses_keep_their_marks() -> None:
+    assert clauses("好的，明天见。") == ["好的，", "明天见。"]
+    assert cover("好的，明天见。", {"好的，", "明天见。"}.__contains__) == ["好的，", "明天见。"]
+    assert cover("好的，明天见。", {"好的，", "明天见。", "好的，明天见。"}.__contains__) == [
+        "好的，明天见。"
+    ]
+    assert cover("好的，明天见。", {"好的，"}.__contains__) is None
+
+
+def test_a_join_does_not_click() -> None:
+    quiet, loud = tone("a", level=0.1), tone("b", level=0.8)
+
+    joined = join([("好的，", quiet), ("再见。", loud)])
+
+    samples = np.frombuffer(joined.pcm, "<i2").astype(int)
+    inside = max(np.abs(np.diff(np.frombuffer(part.pcm, "<i2").astype(int))).max() for part in (quiet, loud))
+    assert np.abs(np.diff(samples)).max() <= inside * 1.2
+    assert joined.duration_s > quiet.duration_s + loud.duration_s - 0.1 + 0.15
+
+
+def test_rendering_again_renders_only_what_changed(tmp_path: Path) -> None:
+    def render(
+        voice: Voice, *orders: ClipOrder, readings: dict[str, str] | None = None
+    ) -> tuple[int, int, int]:
+        report = render_clips(
+            orders, voice, tmp_path, voice="v", licence="Apache-2.0", readings=readings or {}
+        )
+        return len(report.rendered), report.kept, report.dropped
+
+    first, second = ClipOrder("您好。"), ClipOrder("还款。")
+    assert render(Voice(), first, second) == (2, 0, 0)
+    assert render(Voice(), first, second) == (0, 2, 0)
+    assert render(Voice(), first, second, readings={"还款": "huán kuǎn"}) == (1, 1, 0)
+    assert render(Voice("newer"), first) == (1, 0, 1)
+    assert [clip.text for clip in ClipLibrary(tmp_path).clips] == ["您好。"]
+    assert len(list(tmp_path.glob("*.flac"))) == 1
+
+
+def test_a_broken_manifest_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(DataError, match="manifest"):
+        ClipLibrary(tmp_path)
