@@ -1,1 +1,238 @@
-"""The only wiring: which part stands behind which port."""
+"""The only wiring: which part stands behind which port.
+
+Imports stand inside the functions, because each process needs another part of the house: a line worker must
+not load numpy, nor the console pjsua2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicebot.domain.errors import SettingsError
+from voicebot.domain.ports import Conversation, EmotionAnalyzer, Ranker, Recognizer, Synthesizer
+from voicebot.registry import resources
+from voicebot.settings import Settings
+
+if TYPE_CHECKING:
+    from voicebot.call.journal import PostgresJournal
+    from voicebot.call.pipeline import Pipeline
+    from voicebot.call.worker import LineWorker
+    from voicebot.registry.playbooks import PlaybookDirectories
+    from voicebot.speech.synthesis.prompts import PromptCache
+    from voicebot.store.crypto import NumberVault
+    from voicebot.store.session import Database
+
+
+# -- store --
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Yield the URL of a running, migrated database: the configured one, or our own while the block runs."""
+    from voicebot.store.embedded import EmbeddedPostgres
+
+    if settings.database_url:
+        _migrate(settings.database_url)
+        yield settings.database_url
+        return
+    with EmbeddedPostgres(settings.home / "postgres") as url:
+        _migrate(url)
+        yield url
+
+
+def _migrate(url: str) -> None:
+    from voicebot.store import migrate
+    from voicebot.store.session import Database
+
+    store = Database(url, pool_size=1)
+    try:
+        migrate.migrate(store, datetime.now(UTC))
+    finally:
+        store.dispose()
+
+
+@contextmanager
+def store(settings: Settings) -> Iterator[Database]:
+    """Yield the database, opened, for the time of a command."""
+    from voicebot.store.session import Database
+
+    with database(settings) as url:
+        opened = Database(url)
+        try:
+            yield opened
+        finally:
+            opened.dispose()
+
+
+def vault(settings: Settings) -> NumberVault:
+    """Return what encrypts phone numbers, with the configured key or the one under the data home."""
+    from voicebot.store.crypto import NumberVault, load_or_create_key, parse_key
+
+    if settings.number_key is not None:
+        return NumberVault(parse_key(settings.number_key.get_secret_value()))
+    return NumberVault(load_or_create_key(settings.home / "number.key"))
+
+
+# -- understanding and deciding --
+
+
+def model_roots(settings: Settings) -> tuple[Path, ...]:
+    """Return where models lie: trained here first, then the shipped ones."""
+    return (settings.home / "models", resources.models_dir())
+
+
+def playbooks(settings: Settings) -> PlaybookDirectories:
+    """Return the playbooks: the user's own first, then the shipped ones."""
+    from voicebot.dialogue.playbook import load
+    from voicebot.registry.playbooks import PlaybookDirectories
+
+    return PlaybookDirectories((settings.home / "playbooks", resources.playbooks_dir()), load)
+
+
+def recognizer(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Recognizer:
+    """Return the recogniser. Raises ModelError.
+
+    Args:
+        settings: asr_engine `auto` takes Vosk if a model directory is named, else Whisper.
+        progress: told (bytes done, bytes in all) while the weights are assembled at the first start.
+    """
+    engine = settings.asr_engine
+    if engine == "auto":
+        engine = "vosk" if settings.vosk_model else "whisper"
+    if engine == "vosk":
+        from voicebot.speech.recognition.vosk import VoskRecognizer
+
+        if settings.vosk_model is None:
+            raise SettingsError(
+                "VOICEBOT_ASR_ENGINE=vosk needs a model", hint="set VOICEBOT_VOSK_MODEL to its directory"
+            )
+        return VoskRecognizer(settings.vosk_model)
+    if engine == "whisper":
+        from voicebot.speech.recognition.weights import assemble
+        from voicebot.speech.recognition.whisper import WhisperRecognizer
+
+        return WhisperRecognizer(
+            assemble(settings.home / "models" / "whisper-base", progress), settings.asr_threads
+        )
+    raise SettingsError(
+        f"no recogniser is called {engine!r}", hint="VOICEBOT_ASR_ENGINE: auto, whisper or vosk"
+    )
+
+
+def analyzer(settings: Settings) -> EmotionAnalyzer:
+    """Return the emotion analyser. Raises ModelError."""
+    from voicebot.emotion.analyzer import Analyzer
+
+    return Analyzer.load(model_roots(settings))
+
+
+def ranker() -> Ranker:
+    """Return the target model."""
+    from voicebot.ranker.examples import ExampleRanker
+
+    return ExampleRanker()
+
+
+def pipeline(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Pipeline:
+    """Return the whole way of an utterance, ready to use. Raises ModelError, PlaybookError."""
+    from voicebot.call.pipeline import Pipeline
+    from voicebot.dialogue.policy import RulePolicy
+    from voicebot.dialogue.situation import WordSituationReader
+
+    return Pipeline(
+        recognizer(settings, progress),
+        analyzer(settings),
+        WordSituationReader(),
+        ranker(),
+        RulePolicy(),
+        prompts(settings),
+        playbooks(settings),
+    )
+
+
+# -- voice --
+
+
+def voices(settings: Settings) -> tuple[Synthesizer, ...]:
+    """Return the engines, best first."""
+    from voicebot.speech.synthesis.espeak import EspeakSynthesizer
+    from voicebot.speech.synthesis.kokoro import KokoroSynthesizer
+    from voicebot.speech.synthesis.pyttsx3_engine import Pyttsx3Synthesizer
+
+    return (
+        KokoroSynthesizer(settings.kokoro or settings.home / "kokoro", readings=readings(settings)),
+        Pyttsx3Synthesizer(),
+        EspeakSynthesizer(),
+    )
+
+
+def prompts(settings: Settings) -> PromptCache:
+    """Return the prompt cache over the shipped clips, the user's own, and the engines."""
+    from voicebot.speech.synthesis.clips import ClipLibrary
+    from voicebot.speech.synthesis.prompts import PromptCache
+
+    folders = [
+        folder
+        for place in (settings.home / "clips", resources.demo_dir() / "prompts")
+        for folder in sorted(place.glob("*"))
+        if (folder / "manifest.json").is_file()
+    ]
+    return PromptCache(
+        settings.home / "prompts",
+        [ClipLibrary(folder) for folder in folders],
+        voices(settings),
+        readings(settings),
+    )
+
+
+def readings(settings: Settings) -> dict[str, str]:
+    """Return how polyphones are read, from all playbooks."""
+    source = playbooks(settings)
+    return {word: said for name in source.ids() for word, said in source.get(name).readings.items()}
+
+
+# -- line --
+
+
+def journal(settings: Settings, opened: Database, worker_id: str) -> PostgresJournal:
+    """Return the call journal of a worker, with its spool under the data home."""
+    from voicebot.call.journal import PostgresJournal
+
+    return PostgresJournal(opened, settings.home / "spool", worker_id)
+
+
+def conversations(settings: Settings) -> Callable[[], Conversation]:
+    """Return what opens a conversation on the inference server."""
+    from voicebot.rpc.inference_client import InferenceClient
+
+    return InferenceClient(f"{settings.bind}:{settings.inference_port}").conversation
+
+
+def line_worker(
+    settings: Settings, index: int, worker_id: str, opened: Database, calls: PostgresJournal
+) -> LineWorker:
+    """Return a line worker that is not started: its own SIP and RTP ports by its index."""
+    from voicebot.call.events import SessionConfig
+    from voicebot.call.prompts import PromptMemory
+    from voicebot.call.worker import LineWorker
+    from voicebot.campaign.inbound import Inbound
+    from voicebot.telephony import UserAgentConfig
+
+    agent = UserAgentConfig(
+        bind=settings.bind,
+        sip_port=settings.sip_port and settings.sip_port + index,
+        rtp_port=settings.rtp_port and settings.rtp_port + 100 * index,
+    )
+    session = SessionConfig(
+        worker=worker_id,
+        conversation=conversations(settings),
+        journal=calls,
+        prompts=PromptMemory(),
+        recordings=settings.home / "recordings" if settings.recordings else None,
+    )
+    inbound = Inbound(opened, vault(settings), worker_id, open_playbook=settings.open_playbook)
+    return LineWorker(agent, session, inbound.resolve)

@@ -28,6 +28,10 @@ class Settings(BaseSettings):
     asr_engine: str = Field("auto", description="auto, whisper or vosk")
     asr_threads: int = Field(2, description="utterances recognised at the same time")
     vosk_model: Path | None = Field(None, description="directory of a Vosk model")
+    kokoro: Path | None = Field(None, description="directory of Kokoro's weights and voices")
+    open_playbook: str = Field(
+        "", description="playbook for callers without a campaign header, to try the bot; empty = refuse them"
+    )
     recordings: bool = Field(True, description="record both directions of every call")
     number_key: SecretStr | None = Field(None, description="base64 of 32 bytes that encrypt phone numbers")
     log_level: str = Field("info", description="debug, info, warning or error")

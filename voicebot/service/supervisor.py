@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -38,6 +37,7 @@ class Supervisor:
             log_dir: where each process logs; None = to our standard error.
         """
         env = {**settings.as_environment(), "VOICEBOT_DATABASE_URL": database_url}
+        self._env = env
         self.inference = self._child("inference", env, log_dir, nice=5, ready_timeout_s=180)
         self.lines = [
             self._child("line", env, log_dir, name=f"line-{index}", args=("--index", str(index)))
@@ -49,7 +49,7 @@ class Supervisor:
     @staticmethod
     def _child(
         module: str,
-        env: Mapping[str, str],
+        env: dict[str, str],
         log_dir: Path | None,
         *,
         name: str = "",
@@ -76,6 +76,8 @@ class Supervisor:
     async def __aenter__(self) -> Supervisor:
         try:
             await self.inference.start()
+            # Port 0 means any free one: whoever starts later, and itself after a crash, uses the one it got.
+            self._env["VOICEBOT_INFERENCE_PORT"] = str(self.inference.facts["port"])
             await asyncio.gather(*(line.start() for line in self.lines))
             await self.dialer.start()
         except BaseException:

@@ -1,0 +1,76 @@
+"""The `voicebot` command: one file per command group, put together here."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+from rich.console import Console
+
+import voicebot
+from voicebot.cli.bench import bench
+from voicebot.cli.calls import calls_app
+from voicebot.cli.campaign import campaign_app
+from voicebot.cli.demo import demo
+from voicebot.cli.doctor import doctor
+from voicebot.cli.outcomes import outcomes
+from voicebot.cli.playbook import playbook_app
+from voicebot.cli.prompts import prompts_app
+from voicebot.cli.serve import serve
+from voicebot.cli.simulate import simulate
+from voicebot.cli.train import train_app
+from voicebot.domain.errors import VoicebotError
+
+app = typer.Typer(
+    help="An outbound-calling voicebot for Mandarin. 智能外呼机器人。",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command()(serve)
+app.command()(simulate)
+
+app.command()(outcomes)
+app.add_typer(calls_app, name="calls")
+app.add_typer(campaign_app, name="campaign")
+app.add_typer(playbook_app, name="playbook")
+app.add_typer(prompts_app, name="prompts")
+app.add_typer(train_app, name="train")
+app.command()(bench)
+app.command()(doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(voicebot.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a known error becomes two clear lines and exit status 1."""
+    try:
+        app()
+    except VoicebotError as error:
+        if os.environ.get("VOICEBOT_LOG_LEVEL") == "debug":
+            raise
+        console = Console(stderr=True)
+        console.print(f"[bold red]error[/bold red] {error}", highlight=False)
+        if error.hint:
+            console.print(f"[bold]what to do[/bold] {error.hint}", highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,302 @@
+"""The demo: a campaign of simulated customers, called over SIP and RTP on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from voicebot import bootstrap, codec
+from voicebot.domain.call import CallEvent, CallRecord, Turn
+from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
+from voicebot.domain.emotion import Emotion
+from voicebot.domain.errors import CampaignError
+from voicebot.domain.ids import uuid7
+from voicebot.domain.speech import UtteranceKind
+from voicebot.registry import resources
+from voicebot.service.child import Child
+from voicebot.service.lines import Lines
+from voicebot.service.supervisor import Supervisor
+from voicebot.settings import Settings
+from voicebot.simulate import personas as people_file
+from voicebot.simulate.personas import Persona
+from voicebot.store.campaigns import CampaignRepository
+from voicebot.store.contacts import ContactRepository
+from voicebot.store.session import Database
+from voicebot.text.distance import character_error
+
+PLAYBOOK = "consumer_loan"
+SIMULTANEOUS = 3
+LONGEST_S = 600.0
+RING_S = 8.0
+POLL_S = 0.5
+AGENT = "agent"  # role of the personas who take transfers
+
+
+class Screen(Protocol):
+    """Where the demo shows what happens."""
+
+    def step(self, text: str) -> None:
+        """Say which step of the set-up runs."""
+
+    def call(self, name: str, event: CallEvent) -> None:
+        """Show an event of the call to a persona."""
+
+    def finished(self, report: Report) -> None:
+        """Show what came of it."""
+
+    def waiting(self, addresses: Sequence[str]) -> None:
+        """Say where the bot can be called now."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoCall:
+    """One call, as Postgres has it, beside what the customer really said."""
+
+    persona: Persona
+    record: CallRecord
+    turns: tuple[Turn, ...]
+    said: tuple[str, ...]
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """What the bot understood, utterance by utterance."""
+        return tuple(
+            turn.understanding.transcript.text for turn in self.turns if turn.kind is UtteranceKind.SPEECH
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a demo campaign."""
+
+    campaign_id: str
+    calls: tuple[DemoCall, ...]
+
+    @property
+    def cer(self) -> float | None:
+        """Character error rate of all that was understood against all that was said; None = nothing said."""
+        pairs = [("".join(call.said), "".join(call.heard)) for call in self.calls if call.said or call.heard]
+        return round(character_error(pairs), 4) if pairs else None
+
+    def document(self) -> dict[str, Any]:
+        """Return everything as JSON can hold it."""
+        return {
+            "campaign_id": self.campaign_id,
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "cer": self.cer,
+            "calls": [_call(call) for call in self.calls],
+        }
+
+
+def _call(call: DemoCall) -> dict[str, Any]:
+    outcome = call.record.outcome
+    return {
+        "id": call.record.request.call_id,
+        "persona": call.persona.id,
+        "disposition": outcome.disposition.value,
+        "intent_level": outcome.intent_level.value,
+        "reasons": list(outcome.reasons),
+        "facts": dict(outcome.facts),
+        "said": list(call.said),
+        "turns": [
+            {
+                "seq": turn.seq,
+                "kind": turn.kind.value,
+                "customer_text": turn.understanding.transcript.text,
+                "emotion": _emotion(turn.understanding.emotion),
+                "situation": turn.understanding.situation.value,
+                "relation": turn.decision.relation.value,
+                "scene": turn.decision.scene,
+                "candidates": [
+                    {"script_id": candidate.script_id, "probability": candidate.probability}
+                    for candidate in turn.decision.candidates
+                ],
+                "script_id": turn.decision.script_id,
+                "script_text": turn.decision.script_text,
+                "action": turn.decision.action.value,
+                "reasons": list(turn.decision.reasons),
+                "prompt_engine": turn.prompt_engine,
+                "timings_ms": dict(turn.timings_ms),
+            }
+            for turn in call.turns
+        ],
+    }
+
+
+def _emotion(emotion: Emotion) -> dict[str, Any]:
+    plain: dict[str, Any] = codec.plain(emotion)
+    return {key: plain[key] for key in ("label", "first", "second")} | {"fused": plain["distribution"]}
+
+
+async def run(settings: Settings, screen: Screen, *, only: Sequence[str] = (), keep: bool = False) -> Report:
+    """Start everything, call the customers, and return what came of it. Raises VoicebotError."""
+    # Any free ports: the demo must not collide with anything that runs here.
+    settings = settings.model_copy(
+        update={
+            "bind": "127.0.0.1",
+            "calls": SIMULTANEOUS,
+            "sip_port": settings.sip_port if keep else 0,
+            "rtp_port": 0,
+            "inference_port": 0,
+            "line_port": 0,
+            "open_playbook": PLAYBOOK,
+        }
+    )
+    people = people_file.load(resources.demo_dir() / "personas.yaml")
+    customers = [person for person in people_file.choose(people, only) if person.role != AGENT]
+    logs = settings.home / "logs" / "demo"
+    screen.step("Postgres")
+    with bootstrap.store(settings) as store:
+        screen.step(f"inference, line workers, dialer (logs: {logs})")
+        url = str(store.engine.url.render_as_string(hide_password=False))
+        async with Supervisor(settings, url, logs) as supervisor, _phone(logs) as phone:
+            screen.step(f"simulated customers at {phone.facts['sip_uri']}")
+            report = await _campaign(settings, store, supervisor, phone, customers, logs, screen)
+            screen.finished(report)
+            if keep:
+                screen.waiting([line.facts["sip_uri"] for line in supervisor.lines])
+                await asyncio.Event().wait()
+    return report
+
+
+@asynccontextmanager
+async def _phone(logs: Path) -> AsyncIterator[Child]:
+    """Run the customers' user agent as a process of its own."""
+    phone = Child(
+        "customers",
+        "voicebot.service.customers",
+        ("--events", str(logs / "customers.jsonl")),
+        log_file=logs / "customers.log",
+    )
+    await phone.start()
+    try:
+        yield phone
+    finally:
+        await phone.stop()
+
+
+async def _campaign(
+    settings: Settings,
+    store: Database,
+    supervisor: Supervisor,
+    phone: Child,
+    customers: Sequence[Persona],
+    logs: Path,
+    screen: Screen,
+) -> Report:
+    campaign = _campaign_of(phone.facts["sip_uri"])
+    contacts = {contact.id: (contact, person) for contact, person in _contacts(campaign, customers)}
+    watch = _Watch({key: person for key, (_, person) in contacts.items()}, screen)
+    lines = Lines()
+    watchers = [
+        asyncio.create_task(watch.follow(lines, f"{settings.bind}:{line.facts['port']}"))
+        for line in supervisor.lines
+    ]
+    try:
+        await asyncio.to_thread(
+            _start, settings, store, campaign, [contact for contact, _ in contacts.values()]
+        )
+        await asyncio.wait_for(_finished(store, campaign.id), LONGEST_S)
+    except TimeoutError:
+        raise CampaignError(
+            f"the demo was not finished after {LONGEST_S:.0f} s", hint=f"see the logs in {logs}"
+        ) from None
+    finally:
+        for watcher in watchers:
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
+        await lines.close()
+    return watch.report(campaign.id, _said(logs / "customers.jsonl"))
+
+
+def _campaign_of(phone_uri: str) -> Campaign:
+    address = phone_uri.rpartition("@")[2].partition(";")[0]
+    return Campaign(
+        id=str(uuid7()),
+        name=f"demo {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+        playbook_id=PLAYBOOK,
+        status=CampaignStatus.DRAFT,
+        policy_pack="SIMULATION",
+        trunk=f"sip:{{number}}@{address}",
+        transfer_uri=f"sip:{AGENT}@{address}",
+        max_calls=SIMULTANEOUS,
+        max_attempts=1,
+        ring_timeout_s=RING_S,
+    )
+
+
+def _contacts(campaign: Campaign, customers: Sequence[Persona]) -> Iterator[tuple[Contact, Persona]]:
+    # Country code 999 is assigned to nobody. New numbers every time: who said "never again" in an earlier
+    # demo stays on the do-not-call list, as anybody would.
+    run = secrets.randbelow(900_000) + 100_000
+    for person in customers:
+        number = f"+999{run}{person.number}"
+        yield Contact(str(uuid7()), campaign.id, number, "Asia/Shanghai"), person
+
+
+def _start(settings: Settings, store: Database, campaign: Campaign, contacts: Sequence[Contact]) -> None:
+    now = datetime.now(UTC)
+    with store.transaction() as session:
+        CampaignRepository(session).add(campaign)
+        ContactRepository(session, bootstrap.vault(settings)).add(contacts, now)
+        CampaignRepository(session).change(campaign.id, [CampaignStatus.DRAFT], CampaignStatus.RUNNING, now)
+
+
+async def _finished(store: Database, campaign_id: str) -> None:
+    def status() -> CampaignStatus:
+        with store.transaction() as session:
+            return CampaignRepository(session).find(campaign_id).status
+
+    while await asyncio.to_thread(status) is not CampaignStatus.FINISHED:  # noqa: ASYNC110  # by another process
+        await asyncio.sleep(POLL_S)
+
+
+class _Watch:
+    """Follows the calls as they happen."""
+
+    def __init__(self, people: Mapping[str, Persona], screen: Screen) -> None:
+        self._people = people  # by contact id
+        self._screen = screen
+        self._turns: dict[str, list[Turn]] = {}
+        self._records: dict[str, CallRecord] = {}
+
+    async def follow(self, lines: Lines, address: str) -> None:
+        async for event in lines.at(address).watch():
+            person = self._people.get(event.contact_id)
+            if person is None:
+                continue
+            if event.turn is not None:
+                self._turns.setdefault(event.contact_id, []).append(event.turn)
+            if event.record is not None:
+                self._records[event.contact_id] = event.record
+            self._screen.call(person.id, event)
+
+    def report(self, campaign_id: str, said: Mapping[str, Sequence[str]]) -> Report:
+        calls = [
+            DemoCall(
+                person,
+                self._records[contact_id],
+                tuple(self._turns.get(contact_id, ())),
+                tuple(said.get(self._records[contact_id].request.attempt_id, ())),
+            )
+            for contact_id, person in self._people.items()
+            if contact_id in self._records
+        ]
+        return Report(campaign_id, tuple(calls))
+
+
+def _said(events: Path) -> dict[str, list[str]]:
+    """Return what each customer said, by call attempt."""
+    said: dict[str, list[str]] = {}
+    for line in events.read_text("utf-8").splitlines():
+        event = json.loads(line)
+        if event["event"] == "said":
+            said.setdefault(event["attempt"], []).append(event["text"])
+    return said

@@ -1,0 +1,32 @@
+"""What the entries of all processes share."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from voicebot.domain.errors import VoicebotError
+from voicebot.service import logs
+from voicebot.settings import Settings
+
+
+def run(name: str, settings: Settings, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run a process until SIGTERM or Ctrl-C sets the event; a known error ends it with status 1."""
+    logs.configure(name, settings.log_level, as_json=settings.log_json)
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await work(stop)
+
+    try:
+        asyncio.run(until_stopped())
+    except VoicebotError as error:
+        # the last line of the log is what the supervisor shows
+        structlog.get_logger().critical(f"{error}. {error.hint}".rstrip(". ") + ".")
+        sys.exit(1)

@@ -1,0 +1,73 @@
+"""The entry of a line worker: `python -m voicebot.service.line --index N`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+from datetime import UTC, datetime
+
+import structlog
+
+from voicebot import bootstrap
+from voicebot.rpc.line_server import LineServer
+from voicebot.service import entry
+from voicebot.service.child import announce
+from voicebot.service.heart import Heart
+from voicebot.settings import Settings
+from voicebot.store.session import Database
+from voicebot.store.workers import LINE, Worker
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
+    """Carry calls until told to stop; then take no new ones, let the running ones end, and go."""
+    worker_id = f"{socket.gethostname()}-line-{index}"
+    database = Database(settings.database_url, pool_size=2)
+    journal = bootstrap.journal(settings, database, worker_id)
+    line = bootstrap.line_worker(settings, index, worker_id, database, journal)
+    await line.start()
+    server = LineServer(line, f"{settings.bind}:{settings.line_port and settings.line_port + index}")
+    port = await server.start()
+    started_at = datetime.now(UTC)
+
+    async def now() -> Worker:
+        status = await line.status()
+        return Worker(
+            id=worker_id,
+            kind=LINE,
+            address=f"{settings.bind}:{port}",
+            sip_uri=status.sip_uri,
+            capacity=status.capacity,
+            busy=status.busy,
+            started_at=started_at,
+            seen_at=started_at,
+            draining=status.draining,
+            spool_pending=journal.spool_pending,
+        )
+
+    heart = Heart(database, now)
+    await heart.start()
+    announce(port=port, sip_uri=line.sip_uri, capacity=line.capacity)
+    await stop.wait()
+    log.info("draining", calls=(await line.status()).busy)
+    await line.drain()
+    await server.stop()
+    await line.stop()
+    await heart.stop()
+    await asyncio.to_thread(journal.close)
+    database.dispose()
+
+
+def main() -> None:
+    """Run the process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--index", type=int, default=0, help="which of this machine's line workers")
+    index = parser.parse_args().index
+    settings = Settings()
+    entry.run(f"line-{index}", settings, lambda stop: run(settings, index, stop))
+
+
+if __name__ == "__main__":
+    main()
