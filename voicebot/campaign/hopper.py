@@ -8,10 +8,10 @@ import structlog
 
 from voicebot.campaign.compliance import Refusal, refusal
 from voicebot.campaign.policy_pack import policy_pack
-from voicebot.campaign.retry import next_attempt
+from voicebot.campaign.retry import agreed_callback, next_attempt
 from voicebot.domain.call import CallRequest
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
-from voicebot.store.attempts import NOT_DIALLED, AttemptRepository, Claimed
+from voicebot.store.attempts import NOT_DIALLED, AttemptRepository, Claimed, Finished
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
@@ -113,18 +113,7 @@ class Hopper:
             contacts = ContactRepository(session, self._vault)
             finished = AttemptRepository(session, self._vault).finished(campaign.id)
             for attempt in finished:
-                next_at = (
-                    attempt.ended_at
-                    if attempt.cause == NOT_DIALLED
-                    else next_attempt(
-                        attempt.disposition,
-                        attempt.facts,
-                        attempt.attempts,
-                        campaign.max_attempts,
-                        attempt.ended_at,
-                    )
-                )
-                contacts.settle(attempt.contact_id, next_at)
+                contacts.settle(attempt.contact_id, _again(campaign, attempt))
             return len(finished)
 
     def finish(self, campaign: Campaign, now: datetime) -> bool:
@@ -157,4 +146,16 @@ def refuse(campaign: Campaign, found: Claimed, now: datetime, *, opened: int = 0
         found.history,
         forbidden=found.forbidden,
         now=now,
+    )
+
+
+def _again(campaign: Campaign, attempt: Finished) -> datetime | None:
+    if attempt.cause == NOT_DIALLED:
+        return attempt.ended_at
+    return next_attempt(
+        attempt.disposition,
+        attempt.attempts,
+        campaign.max_attempts,
+        attempt.ended_at,
+        agreed_callback(attempt.facts, attempt.zone, attempt.ended_at),
     )

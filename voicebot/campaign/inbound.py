@@ -27,18 +27,18 @@ class _RejectedError(Exception):
         self.rejection = Rejection(status, reason)
 
 
-class InboundResolver:
+class Inbound:
     """Turns the headers of an INVITE into a call."""
 
     def __init__(
-        self, database: Database, vault: NumberVault, worker: str, *, open_playbook: str = ""
+        self, database: Database, vault: NumberVault, worker: str = "", *, open_playbook: str = ""
     ) -> None:
         """Take a database.
 
         Args:
             database: migrated.
             vault: opens the numbers.
-            worker: name of the line worker that answers.
+            worker: name of the line worker that answers, as in its heartbeat.
             open_playbook: who calls without any of our headers gets this playbook; "" = is refused.
         """
         self._database = database
@@ -46,11 +46,11 @@ class InboundResolver:
         self._worker = worker
         self._open_playbook = open_playbook
 
-    async def __call__(self, headers: Mapping[str, str], called: str) -> CallRequest | Rejection:
-        """Resolve an INVITE off the event loop. `called`, the user part of its URI, decides nothing."""
-        return await asyncio.to_thread(self.resolve, headers)
+    async def resolve(self, headers: Mapping[str, str], called: str) -> CallRequest | Rejection:
+        """Look an INVITE up, off the event loop. `called`, the user part of its URI, decides nothing."""
+        return await asyncio.to_thread(self.look_up, headers)
 
-    def resolve(self, headers: Mapping[str, str]) -> CallRequest | Rejection:
+    def look_up(self, headers: Mapping[str, str]) -> CallRequest | Rejection:
         """Return the call, its attempt committed, or the SIP answer that refuses it.
 
         X-Campaign-Id and X-Contact-Id are needed. X-Attempt-Id names an attempt that we opened; a PBX
@@ -64,11 +64,11 @@ class InboundResolver:
         if not given and self._open_playbook:
             return _request(self._open_playbook)
         try:
-            return self._resolve(given)
+            return self._find(given)
         except _RejectedError as rejected:
             return rejected.rejection
 
-    def _resolve(self, given: Mapping[str, str]) -> CallRequest:
+    def _find(self, given: Mapping[str, str]) -> CallRequest:
         with self._database.transaction() as session:
             campaign = _found(CAMPAIGN, given, CampaignRepository(session).find)
             contact = _found(CONTACT, given, ContactRepository(session, self._vault).get)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from voicebot.dialogue.callback import resolve
+from voicebot.dialogue.state import CALLBACK_TIME
 from voicebot.domain.call import Disposition
-
-CALLBACK_AT = "callback_at"  # fact of an outcome: ISO 8601 with zone
 
 # Compliance moves each into a window and under the caps; a disposition not named here is final.
 PAUSES: Mapping[Disposition, timedelta] = {
@@ -21,7 +22,11 @@ PAUSES: Mapping[Disposition, timedelta] = {
 
 
 def next_attempt(
-    disposition: str, facts: Mapping[str, str], attempts: int, max_attempts: int, ended_at: datetime
+    disposition: str,
+    attempts: int,
+    max_attempts: int,
+    ended_at: datetime,
+    callback_at: datetime | None = None,
 ) -> datetime | None:
     """Return when to call again; None = never.
 
@@ -31,16 +36,18 @@ def next_attempt(
     if attempts >= max_attempts:
         return None
     if disposition == Disposition.CALLBACK:
-        return _agreed(facts, ended_at)
+        return callback_at
     if disposition not in PAUSES:
         return None
     pause: timedelta = PAUSES[Disposition(disposition)] * 2 ** (attempts - 1)
     return ended_at + pause
 
 
-def _agreed(facts: Mapping[str, str], ended_at: datetime) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(facts.get(CALLBACK_AT, ""))
-    except ValueError:
+def agreed_callback(facts: Mapping[str, str], zone: str, ended_at: datetime) -> datetime | None:
+    """Return the moment (UTC) that was agreed in a call, by the contact's clock; None if none was."""
+    if CALLBACK_TIME not in facts:
         return None
-    return at.astimezone(UTC) if at.tzinfo and at > ended_at else None
+    try:
+        return resolve(facts[CALLBACK_TIME], ended_at.astimezone(ZoneInfo(zone))).astimezone(UTC)
+    except (ValueError, ZoneInfoNotFoundError):
+        return None

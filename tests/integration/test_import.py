@@ -1,0 +1,120 @@
+"""Importing contacts: good rows are kept whatever the file looks like, bad ones come back with reasons."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from voicebot.campaign.importer import import_contacts
+from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
+from voicebot.domain.errors import DataError
+from voicebot.domain.ids import uuid7
+from voicebot.store.campaigns import CampaignRepository
+from voicebot.store.contacts import contact_of
+from voicebot.store.crypto import NumberVault
+from voicebot.store.session import Database
+from voicebot.store.tables import ContactRow
+
+pytestmark = pytest.mark.integration
+
+VAULT = NumberVault(bytes(32))
+
+
+@pytest.fixture
+def campaign(database: Database) -> Campaign:
+    made = Campaign(
+        str(uuid7()), "spring", "loan", CampaignStatus.DRAFT, "CN", trunk="sip:{number}@127.0.0.1"
+    )
+    with database.transaction() as session:
+        CampaignRepository(session).add(made)
+    return made
+
+
+def stored(database: Database) -> list[Contact]:
+    with database.transaction() as session:
+        rows = session.scalars(select(ContactRow).order_by(ContactRow.id))
+        return [contact_of(row, VAULT) for row in rows]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_reads_what_spreadsheets_write(
+    database: Database, campaign: Campaign, tmp_path: Path, encoding: str, separator: str
+) -> None:
+    rows = [
+        ["手机号", "姓名", "同意范围", "同意凭证", "同意时间"],
+        ["139 0000 0000", "王女士", "marketing", "表单17", "2026-10-01T09:00+08:00"],
+    ]
+    file = tmp_path / "contacts.csv"
+    file.write_bytes("\r\n".join(separator.join(row) for row in rows).encode(encoding))
+    assert import_contacts(database, VAULT, campaign, file).added == 1
+    (contact,) = stored(database)
+    assert contact.number == "+8613900000000"
+    assert contact.zone == "Asia/Shanghai"
+    assert contact.slots == {"姓名": "王女士"}
+    assert contact.consent is not None
+    assert contact.consent.given_at == datetime(2026, 10, 1, 9, tzinfo=UTC) - timedelta(hours=8)
+
+
+def test_bad_rows_come_back_with_their_reason_and_good_ones_stay(
+    database: Database, campaign: Campaign, tmp_path: Path
+) -> None:
+    file, errors = tmp_path / "contacts.csv", tmp_path / "errors.csv"
+    file.write_text(
+        "number,name,zone,consent_scope,consent_evidence,consent_given_at\n"
+        "13900000001,a,,,,\n"
+        "12345,b,,,,\n"
+        ",c,,,,\n"
+        "13900000002,d,Mars/Olympus,,,\n"
+        "13900000003,e,,marketing,,\n"
+        "13900000004,f,,marketing,form,2026-10-01\n"
+        "13900000005,g,,,,,too,many\n"
+        "\n"
+        "+8613900000001,again,,,,\n"
+        '13900000006,"王, 女士",America/New_York,,,\n',
+        encoding="utf-8",
+    )
+    done = import_contacts(database, VAULT, campaign, file, errors_file=errors)
+    assert (done.added, done.duplicates, done.errors) == (2, 1, 6)
+    with errors.open(encoding="utf-8-sig", newline="") as back:
+        reasons = {row["name"]: row["error"] for row in csv.DictReader(back)}
+    assert list(reasons) == ["b", "c", "d", "e", "f", "g"]
+    assert "number" in reasons["b"]
+    assert "Mars/Olympus" in reasons["d"]
+    assert "time zone" in reasons["f"]
+    assert {contact.zone for contact in stored(database)} == {"Asia/Shanghai", "America/New_York"}
+
+
+def test_importing_again_adds_nobody_twice(database: Database, campaign: Campaign, tmp_path: Path) -> None:
+    file = tmp_path / "contacts.csv"
+    file.write_text("number\n" + "\n".join(f"139{index:08d}" for index in range(2500)))
+    told: list[int] = []
+    first = import_contacts(database, VAULT, campaign, file, progress=told.append)
+    second = import_contacts(database, VAULT, campaign, file)
+    assert (first.added, first.duplicates) == (2500, 0)
+    assert (second.added, second.duplicates) == (0, 2500)
+    assert told == [1000, 2000, 2500]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"name,city\na,b\n", "phone number"),
+        (b"PK\x03\x04\x00\x00", "no text file"),
+        (b"number\n\xff\xff\xff\xff\n", "neither"),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused_clearly(
+    database: Database, campaign: Campaign, tmp_path: Path, content: bytes, message: str
+) -> None:
+    file = tmp_path / "contacts.csv"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        import_contacts(database, VAULT, campaign, file)
+    with pytest.raises(DataError, match="can not be read"):
+        import_contacts(database, VAULT, campaign, tmp_path / "absent.csv")
