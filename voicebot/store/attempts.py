@@ -68,6 +68,7 @@ class Finished:
     """An attempt that ended while its contact waits to be settled."""
 
     contact_id: str
+    zone: str
     attempts: int
     cause: str  # domain.call.EndCause, or NOT_DIALLED
     disposition: str  # domain.call.Disposition; "" = none
@@ -212,6 +213,7 @@ class AttemptRepository:
         query = (
             select(
                 ContactRow.id,
+                ContactRow.zone,
                 ContactRow.attempts,
                 latest.c.cause,
                 latest.c.disposition,
@@ -227,7 +229,13 @@ class AttemptRepository:
         )
         return tuple(
             Finished(
-                str(row.id), row.attempts, row.cause, row.disposition or "", row.facts or {}, row.ended_at
+                str(row.id),
+                row.zone,
+                row.attempts,
+                row.cause,
+                row.disposition or "",
+                row.facts or {},
+                row.ended_at,
             )
             for row in self._session.execute(query)
         )
