@@ -1,0 +1,161 @@
+"""What a campaign manager sees on the command line: outcomes, single calls, campaigns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from voicebot.call.journal import PostgresJournal
+from voicebot.campaign.dialer import call_request
+from voicebot.campaign.hopper import Hopper
+from voicebot.cli.calls import calls_app
+from voicebot.cli.campaign import campaign_app
+from voicebot.cli.outcomes import outcomes
+from voicebot.domain.call import Disposition, IntentLevel
+from voicebot.domain.campaign import CampaignStatus
+from voicebot.domain.errors import CampaignError, DataError
+from voicebot.store.crypto import NumberVault, load_or_create_key
+from voicebot.store.session import Database
+
+pytestmark = pytest.mark.integration
+
+app = typer.Typer()
+app.command()(outcomes)
+app.add_typer(calls_app, name="calls")
+app.add_typer(campaign_app, name="campaign")
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str) -> None:
+    monkeypatch.setenv("VOICEBOT_HOME", str(tmp_path))
+    monkeypatch.setenv("VOICEBOT_DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def output(*arguments: str) -> str:
+    result = run(*arguments)
+    if result.exception:
+        raise result.exception
+    return result.stdout
+
+
+CREATE = ("campaign", "create", "spring", "--playbook", "consumer_loan", "--policy", "SIMULATION")
+LOCAL = ("--trunk", "sip:{number}@127.0.0.1:5090")
+
+
+@pytest.fixture
+def called(database: Database, tmp_path: Path, make: Any) -> list[str]:
+    """A campaign of two contacts who were called; the ids of the calls."""
+    output(*CREATE, *LOCAL)
+    file = tmp_path / "list.csv"
+    file.write_text("number,name\n13900000001,王\n13900000002,李\n17,坏\n", encoding="utf-8")
+    assert "added 2, already there 0, not usable 1" in output("campaign", "import", "spring", str(file))
+    output("campaign", "start", "spring")
+    vault = NumberVault(load_or_create_key(tmp_path / "number.key"))
+    hopper = Hopper(database, vault, "dialer")
+    (campaign,) = hopper.campaigns()
+    assert campaign.status is CampaignStatus.RUNNING
+    journal = PostgresJournal(database, tmp_path / "spool", "line-0")
+    calls = []
+    results = [(Disposition.CALLBACK, IntentLevel.C), (Disposition.INTERESTED, IntentLevel.A)]
+    now = make.record(make.request()).ended_at
+    for contact, result in zip(hopper.claim(campaign, 2, now), results, strict=True):
+        request = call_request(campaign, contact)
+        assert hopper.open(campaign, request, "line-0", now)
+        journal.answered(request, "line-0")
+        journal.turn(make.turn(request.call_id, 1))
+        journal.ended(make.record(request, *result))
+        calls.append(request.call_id)
+    assert journal.flush(10)
+    journal.close()
+    return calls
+
+
+def test_outcomes_are_shown_with_masked_numbers(called: list[str]) -> None:
+    table = output("outcomes")
+    assert "约回访 callback" in table
+    assert "+86139****000" in table
+    assert "1390000000" not in table
+    assert called[0][-12:] in table
+
+
+def test_outcomes_are_filtered(called: list[str]) -> None:
+    def ids(*options: str) -> list[str]:
+        return [row["call_id"] for row in json.loads(output("outcomes", "-f", "json", *options))]
+
+    assert sorted(ids()) == sorted(called)
+    assert ids("--disposition", "interested") == called[1:]
+    assert ids("--intent", "C", "--campaign", "spring") == called[:1]
+    assert ids("--intent", "B") == []
+    assert ids("--since", "1h", "--limit", "1") == called[1:]
+    assert ids("--until", "2020-01-01") == []
+    with pytest.raises(CampaignError, match="winter"):
+        output("outcomes", "--campaign", "winter")
+    with pytest.raises(DataError, match="no time"):
+        output("outcomes", "--since", "yesterday")
+
+
+def test_outcomes_come_as_csv_for_a_spreadsheet(called: list[str]) -> None:
+    rows = list(csv.DictReader(io.StringIO(output("outcomes", "-f", "csv"))))
+    assert {row["disposition"] for row in rows} == {"callback", "interested"}
+    assert rows[0]["reasons"] == "asked to be called back"
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(0, 24), slice(-12, None)])
+def test_a_call_is_shown_with_all_that_led_to_each_answer(called: list[str], part: slice) -> None:
+    shown = output("calls", "show", called[0][part])
+    for expected in (
+        "现在有事不要说了",
+        "callback_offer 0.70",
+        "apology 0.20",
+        "那您看什么时候方便",
+        "busy and calm",
+        "第一 ×0.4",
+        "厌烦 0.60",
+        "asr 310",
+        "objects",
+    ):
+        assert expected in shown
+
+
+def test_a_call_comes_as_json_and_an_unknown_one_is_named(called: list[str]) -> None:
+    document = json.loads(output("calls", "show", "--json", called[0]))
+    assert document["outcome"]["disposition"] == "callback"
+    assert len(document["turns"][0]["decision"]["candidates"]) == 2
+    with pytest.raises(DataError, match="no call is named"):
+        output("calls", "show", "00000000-0000")
+    with pytest.raises(DataError, match="more than one call"):
+        output("calls", "show", called[0][:6])
+    with pytest.raises(DataError, match="no call id"):
+        output("calls", "show", "%")
+
+
+def test_the_state_of_campaigns_is_shown(called: list[str]) -> None:
+    assert "spring" in output("campaign", "status")
+    detail = output("campaign", "status", "spring")
+    assert "0 / 2 / 0" in detail
+    assert "有意向 interested" in detail
+    output("campaign", "pause", "spring")
+    with pytest.raises(CampaignError, match="paused"):
+        output("campaign", "pause", "spring")
+
+
+def test_a_campaign_that_could_not_work_is_not_made() -> None:
+    with pytest.raises(CampaignError, match="stay on this machine"):
+        output(*CREATE, "--trunk", "sip:{number}@gateway.example")
+    with pytest.raises(CampaignError, match="no trunk"):
+        output(*CREATE, "--trunk", "gateway")
+    output(*CREATE, *LOCAL)
+    with pytest.raises(CampaignError, match="exists already"):
+        output(*CREATE, *LOCAL)

@@ -1,0 +1,128 @@
+"""`voicebot calls`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from voicebot import bootstrap
+from voicebot.cli.outcomes import said
+from voicebot.settings import Settings
+from voicebot.store.outcomes import CallDetail, OutcomeRepository
+
+calls_app = typer.Typer(help="Look into single calls.", no_args_is_help=True)
+
+EMOTIONS = {"interested": "感兴趣", "calm": "平静", "hesitant": "犹豫", "annoyed": "厌烦", "angry": "愤怒"}
+KINDS = {"answered": "（接通）", "silence": "（没有说话）", "dtmf": "（按键）"}
+
+
+@calls_app.callback()
+def _group() -> None:
+    """Look into single calls."""
+
+
+@calls_app.command()
+def show(
+    call_id: Annotated[str, typer.Argument(metavar="ID", help="Of the call, or its begin or end.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Everything that is stored, as JSON.")] = False,
+) -> None:
+    """Show one call: what was said, how, what was proposed, what was chosen, why, and how long it took."""
+    with bootstrap.store(Settings()) as store, store.transaction() as session:
+        call = OutcomeRepository(session).call(call_id)
+    if as_json:
+        print(json.dumps(asdict(call), ensure_ascii=False, indent=1, default=str))
+        return
+    console = Console()
+    console.print(_head(call))
+    for turn in call.turns:
+        console.print(_turn(turn))
+
+
+def _head(call: CallDetail) -> Panel:
+    lines = Table.grid(padding=(0, 2))
+    outcome = call.outcome
+    lines.add_row("通话", call.call_id)
+    lines.add_row("开始", f"{call.started_at.astimezone():%Y-%m-%d %H:%M:%S}")
+    lines.add_row("话术库", Text(call.playbook_id))
+    lines.add_row("线路", Text(call.worker))
+    if outcome is None:
+        lines.add_row("结果", "进行中，或结束未知")
+    else:
+        lines.add_row("任务", Text(f"{outcome.campaign} {outcome.number}".strip() or "—"))
+        lines.add_row("结果", said(outcome.disposition))
+        lines.add_row("意向", outcome.intent_level)
+        lines.add_row("原因", Text("；".join(outcome.reasons)))
+        if outcome.facts:
+            lines.add_row(
+                "事实", Text("；".join(f"{name}：{value}" for name, value in outcome.facts.items()))
+            )
+        lines.add_row("时长", f"{outcome.duration_s:.1f} s，{outcome.turns} 轮，{outcome.cause}")
+        lines.add_row("录音", Text(outcome.recording or "—"))
+    return Panel(lines, title="通话", title_align="left")
+
+
+def _turn(turn: dict[str, Any]) -> Panel:
+    decision, understanding = turn["decision"], turn["understanding"]
+    lines = Table.grid(padding=(0, 2))
+    lines.add_row("客户", Text(turn["customer_text"] or KINDS.get(turn["kind"], ""), "bold cyan"))
+    if turn["kind"] == "speech":
+        lines.add_row("识别", _recognised(understanding["transcript"]))
+        if understanding["keywords"]:
+            lines.add_row("关键词", Text(" ".join(understanding["keywords"])))
+        lines.add_row("情感", _emotion(understanding["emotion"]))
+        lines.add_row("语句关系", f"{turn['relation']}；情境 {turn['situation']}")
+    lines.add_row("场景", Text(f"{turn['scene']} → {decision['next_scene']}"))
+    lines.add_row("候选", _candidates(decision["candidates"], turn["script_id"]))
+    lines.add_row("话术", Text(f"{turn['script_id']}（{turn['action']}，{decision['style']}）", "bold"))
+    lines.add_row("", Text(turn["script_text"], "green"))
+    lines.add_row("理由", Text("；".join(decision["reasons"])))
+    if turn["barged_in"]:
+        lines.add_row("打断", f"上一句播放了 {turn['heard_ms']} ms")
+    times = "，".join(f"{name} {value:.0f}" for name, value in turn["timings_ms"].items())
+    lines.add_row("用时 ms", Text(times or "—", "dim"))
+    return Panel(
+        lines, title=f"{turn['seq']} · {turn['start_s']:.1f}–{turn['end_s']:.1f} s", title_align="left"
+    )
+
+
+def _recognised(transcript: dict[str, Any]) -> Text:
+    text = Text(
+        f"{transcript['engine']} {transcript['method']}，置信度 {transcript['confidence']:.2f}", "dim"
+    )
+    if transcript["raw_text"] and transcript["raw_text"] != transcript["text"]:
+        text.append(f"，原文 {transcript['raw_text']}")
+    return text
+
+
+def _emotion(emotion: dict[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    first, second = emotion["weights"]
+    table.add_row(Text(EMOTIONS[emotion["label"]], "bold"), Text("；".join(emotion["reasons"]), "dim"))
+    table.add_row("融合", _distribution(emotion["distribution"]))
+    table.add_row(f"第一 ×{first:g}", _distribution(emotion["first"]))
+    table.add_row(f"第二 ×{second:g}", _distribution(emotion["second"]))
+    for keyword in emotion["per_keyword"]:
+        table.add_row(Text(keyword["text"]), _distribution(keyword["fused"]))
+    return table
+
+
+def _distribution(values: dict[str, float] | None) -> Text:
+    if values is None:
+        return Text("—", "dim")
+    shown = sorted(((share, name) for name, share in values.items() if share >= 0.005), reverse=True)
+    return Text("  ".join(f"{EMOTIONS[name]} {share:.2f}" for share, name in shown))
+
+
+def _candidates(candidates: list[dict[str, Any]], chosen: str) -> Text:
+    text = Text()
+    for candidate in candidates:
+        style = "bold green" if candidate["script_id"] == chosen else ""
+        text.append(f"{candidate['script_id']} {candidate['probability']:.2f}  ", style)
+    return text if candidates else Text("—", "dim")
