@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -18,6 +19,7 @@ from voicebot.domain.audio import Audio
 from voicebot.domain.errors import ModelError, SynthesisError
 from voicebot.domain.script import Style
 from voicebot.speech.synthesis.chain import finish
+from voicebot.text.tokens import Tokeniser
 
 KOKORO_RATE_HZ = 24000
 MODEL_FILE = "model_quantized.onnx"
@@ -69,7 +71,6 @@ def syllables(text: str, readings: Mapping[str, str]) -> list[str]:
 
     A phrase of `readings` ("还款": "huán kuǎn") wins over the dictionary; the longest phrase first.
     """
-    import jieba
     from pypinyin import Style as PinyinStyle
     from pypinyin import lazy_pinyin
     from pypinyin.contrib.tone_convert import to_tone3
@@ -86,10 +87,15 @@ def syllables(text: str, readings: Mapping[str, str]) -> list[str]:
             if not _HANZI.fullmatch(chunk):
                 words.append(chunk)
                 continue
-            for word in jieba.cut(chunk):
+            for word in _tokeniser().cut(chunk):
                 tones3 = lazy_pinyin(word, style=PinyinStyle.TONE3, neutral_tone_with_five=True)
                 words.append(" ".join(tones3))
     return words
+
+
+@cache
+def _tokeniser() -> Tokeniser:
+    return Tokeniser()
 
 
 def phonemes(text: str, readings: Mapping[str, str]) -> str:
