@@ -27,6 +27,17 @@ def tone(hz: float, ms: int, level: int = 8000) -> bytes:
     return b"".join(struct.pack("<h", sample) for sample in samples)
 
 
+def voice(ms: int) -> bytes:
+    """Return a sound that voice detectors take for speech: a gliding, pulsing buzz with formants."""
+    samples = []
+    for n in range(ms * 8):
+        t = n / 8000
+        glide = math.cos(2 * math.pi * 3 * t)
+        buzz = sum(math.sin(k * (880 * t - 6.7 * glide)) / (1 + abs(k - 4)) for k in range(1, 20))
+        samples.append(int(2500 * buzz * (0.6 + 0.4 * math.sin(8 * math.pi * t))))
+    return b"".join(struct.pack("<h", sample) for sample in samples)
+
+
 def tell(**facts: Any) -> None:
     """Write one event."""
     with _lock:
@@ -78,6 +89,9 @@ def obey(agent: UserAgent, command: dict[str, Any]) -> None:
         case "play":
             assert leg is not None
             leg.playout.play(tone(command["hz"], command["ms"]))
+        case "speak":
+            assert leg is not None
+            leg.playout.play(voice(command["ms"]))
         case "hang_up":
             assert leg is not None
             leg.hang_up()

@@ -48,7 +48,8 @@ class Telephone:
                     if event["event"] in names:
                         return event
                 if not self._changed.wait(deadline - time.monotonic()):
-                    raise AssertionError(f"no {names} within {timeout_s} s: {self.events}")
+                    seen = [event["event"] for event in self.events[after:]]
+                    raise AssertionError(f"no {names} within {timeout_s} s, but {seen}")
 
     def wait(self, name: str, timeout_s: float = 8, after: int = 0) -> dict[str, Any]:
         return self.wait_any(name, timeout_s=timeout_s, after=after)

@@ -37,7 +37,7 @@ class SessionConfig:
     conversation: Callable[[], Conversation]  # a fresh one: one for each call, one more to recover
     journal: Journal
     prompts: PromptMemory
-    recordings: Path | None = None  # root folder; None = do not record
+    recordings: Path | None = None  # folder that CallRecord.recording is relative to; None = do not record
     apology: Audio | None = None  # said when we fail, before hanging up
     tuning: TurnTuning = field(default_factory=TurnTuning)
     open_timeout_s: float = 5.0

@@ -196,7 +196,7 @@ class CallSession:
         root = self._config.recordings
         if root is None or not self.request.record:
             return None
-        key = f"recordings/{self._started_at:%Y/%m/%d}/{self.request.call_id}.wav"
+        key = f"{self._started_at:%Y/%m/%d}/{self.request.call_id}.wav"
         try:
             recording = Recording(root / key)
         except OSError as error:

@@ -7,9 +7,10 @@ from enum import StrEnum
 
 import webrtcvad
 
-from voicebot.domain.audio import FRAME_MS, LINE_RATE_HZ, SILENT_FRAME
+from voicebot.domain.audio import FRAME_MS, LINE_RATE_HZ
 
 AGGRESSIVENESS = 3  # of 0-3: 2 fires on 17 % of silent tails
+PEAK_FLOOR = 64  # of 32767: A-law's silence, +-8, makes a fresh detector fire for 120 ms
 
 
 class VoiceDetector:
@@ -21,8 +22,9 @@ class VoiceDetector:
 
     def is_speech(self, frame: bytes) -> bool:
         """Return whether a frame of 320 bytes sounds like speech. About 10 us."""
-        # Zeros are what the bridge gives when nothing comes (DTX, loss): they teach the model nothing.
-        return frame != SILENT_FRAME and bool(self._vad.is_speech(frame, LINE_RATE_HZ))
+        if max(memoryview(frame).cast("h")) < PEAK_FLOOR:
+            return False
+        return bool(self._vad.is_speech(frame, LINE_RATE_HZ))
 
 
 class VoiceState(StrEnum):
