@@ -177,6 +177,7 @@ class KokoroSynthesizer:
         """Return the text as the model speaks it: mono float32 at 24 kHz, -1 to 1."""
         if not _HANZI.search(text):
             raise SynthesisError(f"nothing to speak in {text[:20]!r}", hint="Give a text with hanzi.")
+        self._require()
         lines = [phonemes(part, self._readings) for part in _batches(text)]
         with self._lock:
             self._load()
@@ -193,15 +194,17 @@ class KokoroSynthesizer:
         }
         return np.asarray(self._session.run(None, feeds)[0], np.float32).ravel()
 
-    def _load(self) -> None:
-        if self._session is not None:
-            return
+    def _require(self) -> None:
         missing = self.available()
         if missing:
             raise ModelError(
                 f"Kokoro cannot speak: {missing}",
                 hint=f"Put {MODEL_FILE} and voices/*.bin of Kokoro-82M v1.0 into {self._directory}.",
             )
+
+    def _load(self) -> None:
+        if self._session is not None:
+            return
         model = (self._directory / MODEL_FILE).read_bytes()
         digest = hashlib.sha256(model).hexdigest()
         if digest != MODEL_SHA256:
