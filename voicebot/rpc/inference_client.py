@@ -21,11 +21,13 @@ from voicebot.rpc.generated import inference_pb2_grpc
 
 _LONGEST_MESSAGE = 8 << 20  # bytes: minutes of prompt audio
 _MOST_WAITING = 600  # messages not yet taken by the server: a minute of speech
-# A killed server is noticed at once, a hung one after ping and time-out: three seconds.
+# A killed server is noticed at once. A hung one answers no ping: idle calls see it after keepalive and its
+# time-out; for a ping that went out with a message the HTTP/2 time-out counts, a minute by default.
 _OPTIONS = (
     ("grpc.keepalive_time_ms", 2000),
     ("grpc.keepalive_timeout_ms", 1000),
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.ping_timeout_ms", 2000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -199,6 +201,8 @@ class RemoteConversation:
     def _break(self, error: InferenceError) -> None:
         """Nothing more comes: tell everybody who waits."""
         self._error = self._error or error
+        for task in self._tasks[:1]:
+            task.cancel()  # the writer
         for waiting in (self._opened, self._closed, *self._decisions.values()):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(self._error)
