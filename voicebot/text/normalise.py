@@ -9,9 +9,8 @@ from typing import Any
 
 import opencc
 
-_DIGITS = "零一二三四五六七八九"
-_UNITS = ("", "十", "百", "千")
-_GROUPS = ("", "万", "亿", "万亿")
+from voicebot.text import hanzi
+
 _PUNCTUATION = str.maketrans({",": "，", "?": "？", "!": "！", ";": "；", ":": "："})
 _NUMBER = re.compile(r"\d+(?:[,，]\d{3})+(?:\.\d+)?%?|\d+(?:\.\d+)?%?")
 _SPACE_IN_HANZI = re.compile(r"(?<=[㐀-鿿，。？！、；：])\s+|\s+(?=[㐀-鿿，。？！、；：])")
@@ -57,52 +56,16 @@ def spoken_numbers(text: str) -> str:
 
 
 def _say(number: str, after: str) -> str:
+    grouped = "," in number or "，" in number  # 1,000,000: a quantity
     number = number.replace(",", "").replace("，", "")
     percent = number.endswith("%")
     whole, _, part = number.rstrip("%").partition(".")
-    one_by_one = (
+    one_by_one = not grouped and (
         len(whole) > _LONGEST_QUANTITY
         or (len(whole) > 1 and whole[0] == "0")
         or (len(whole) == 4 and after == "年")
     )
-    said = _each(whole) if one_by_one and not percent else hanzi_number(int(whole))
+    said = hanzi.digits(whole) if one_by_one and not percent else hanzi.number(whole)
     if part:
-        said += "点" + _each(part)
+        said += "点" + hanzi.digits(part)
     return ("百分之" if percent else "") + said
-
-
-def _each(digits: str) -> str:
-    return "".join(_DIGITS[int(digit)] for digit in digits)
-
-
-def hanzi_number(value: int) -> str:
-    """Return a whole number as it is said, from 0 below 10**16.
-
-    >>> hanzi_number(10203)
-    '一万零二百零三'
-    """
-    if value == 0:
-        return _DIGITS[0]
-    said, gap = "", False
-    for index in range(len(_GROUPS) - 1, -1, -1):
-        group = value // 10 ** (4 * index) % 10_000
-        if group == 0:
-            gap = gap or bool(said)
-            continue
-        if said and (gap or group < 1000):
-            said += _DIGITS[0]
-        said += _group(group) + _GROUPS[index]
-        gap = False
-    return said[1:] if said.startswith("一十") else said
-
-
-def _group(value: int) -> str:
-    said, gap = "", False
-    for place in range(3, -1, -1):
-        digit = value // 10**place % 10
-        if digit == 0:
-            gap = bool(said)
-            continue
-        said += (_DIGITS[0] if gap else "") + _DIGITS[digit] + _UNITS[place]
-        gap = False
-    return said

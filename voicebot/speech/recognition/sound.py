@@ -18,6 +18,7 @@ _BLOCK_S = 0.02
 _INAUDIBLE_DBOV = -62.0  # below it there is no voice, only the codec's noise
 _BELOW_PEAK_DB = 32.0
 _ABOVE_FLOOR_DB = 9.0
+_NEAR_PEAK_DB = 6.0
 _PAUSE_BELOW_PEAK_DB = 22.0  # in a pause nothing is louder
 
 
@@ -47,8 +48,10 @@ def voiced_span(samples: F32, rate_hz: int = ENGINE_RATE_HZ) -> tuple[float, flo
     if not level.size:
         return None
     floor, peak = float(np.percentile(level, 10)), float(np.percentile(level, 98))
-    # speech that fills the stretch has no floor to rise from: half-way to the peak is enough then
-    threshold = max(_INAUDIBLE_DBOV, peak - _BELOW_PEAK_DB, min(floor + _ABOVE_FLOOR_DB, (floor + peak) / 2))
+    # speech that fills the stretch leaves no floor to rise from: near the peak is loud in any case
+    threshold = max(
+        _INAUDIBLE_DBOV, peak - _BELOW_PEAK_DB, min(floor + _ABOVE_FLOOR_DB, peak - _NEAR_PEAK_DB)
+    )
     loud = np.flatnonzero(level > threshold)
     if not loud.size:
         return None
