@@ -23,7 +23,8 @@ class Playout:
         with self._lock:
             self._pcm = self._pcm[self._at :] + pcm
             self._at = 0
-            self._drained.clear()
+            if self._pcm:
+                self._drained.clear()
 
     def flush(self) -> int:
         """Drop what was not sent yet, at once. Returns its milliseconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
@@ -57,10 +58,12 @@ class UserAgent:
         if self._failure is not None:
             self._thread.join()
             raise self._failure
+        atexit.register(self.stop)  # a process that ends with pjsua2 running would abort
 
     def stop(self) -> None:
         """Hang up everything and end the thread. Harmless when called twice."""
         self._stopping = True
+        atexit.unregister(self.stop)
         if self._thread.is_alive():
             self._thread.join()
 
