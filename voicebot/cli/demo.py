@@ -105,24 +105,23 @@ class Progress:
         line = Text(f"{name:<13}", style=colour)
         line.append(text, style="default")
         line.append(aside, style="dim")
-        self._console.print(line)
+        self._console.print(line, soft_wrap=True)
 
     def finished(self, report: service.Report) -> None:
         """Show the table of outcomes and what was measured."""
         table = Table(title="外呼结果 outcomes")
-        for column in ("客户 customer", "结果 disposition", "意向 intent", "轮次 turns", "原因 reasons"):
+        for column in ("客户", "结果", "意向", "轮次", "原因"):
             table.add_column(column, overflow="fold")
         for call in report.calls:
-            outcome = call.record.outcome
             table.add_row(
                 f"{call.persona.id} {call.persona.title}",
-                outcome.disposition.value,
-                outcome.intent_level.value,
-                str(len(call.turns)),
-                "；".join(outcome.reasons),
+                call.outcome.disposition,
+                call.outcome.intent_level,
+                str(call.outcome.turns),
+                "；".join(call.outcome.reasons),
             )
         self._console.print(table)
-        waits = [turn.timings_ms["wait_ms"] for call in report.calls for turn in call.turns if _spoken(turn)]
+        waits = report.waits_ms()
         if waits:
             self._console.print(
                 f"answer after the endpoint: {median(waits):.0f} ms in the median of {len(waits)}"
@@ -133,10 +132,6 @@ class Progress:
     def waiting(self, addresses: Sequence[str]) -> None:
         """Say where the bot can be called now."""
         self._console.print("call the bot with any softphone at " + " or ".join(addresses) + "; Ctrl-C ends")
-
-
-def _spoken(turn: Turn) -> bool:
-    return turn.kind is UtteranceKind.SPEECH and "wait_ms" in turn.timings_ms
 
 
 def _latency(turn: Turn) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 import voicebot
 from voicebot.cli.bench import bench
+from voicebot.cli.call import call
 from voicebot.cli.calls import calls_app
 from voicebot.cli.campaign import campaign_app
 from voicebot.cli.demo import demo
@@ -33,6 +34,7 @@ app.command()(demo)
 app.command()(serve)
 app.command()(simulate)
 
+app.command()(call)
 app.command()(outcomes)
 app.add_typer(calls_app, name="calls")
 app.add_typer(campaign_app, name="campaign")

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from voicebot import bootstrap, codec
-from voicebot.domain.call import CallEvent, CallRecord, Turn
+from voicebot import bootstrap
+from voicebot.domain.call import CallEvent
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
-from voicebot.domain.emotion import Emotion
 from voicebot.domain.errors import CampaignError
 from voicebot.domain.ids import uuid7
 from voicebot.domain.speech import UtteranceKind
@@ -28,6 +27,7 @@ from voicebot.simulate import personas as people_file
 from voicebot.simulate.personas import Persona
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
+from voicebot.store.outcomes import CallDetail, CallOutcome, OutcomeFilter, OutcomeRepository
 from voicebot.store.session import Database
 from voicebot.text.distance import character_error
 
@@ -60,15 +60,15 @@ class DemoCall:
     """One call, as Postgres has it, beside what the customer really said."""
 
     persona: Persona
-    record: CallRecord
-    turns: tuple[Turn, ...]
+    detail: CallDetail
+    outcome: CallOutcome
     said: tuple[str, ...]
 
     @property
     def heard(self) -> tuple[str, ...]:
         """What the bot understood, utterance by utterance."""
         return tuple(
-            turn.understanding.transcript.text for turn in self.turns if turn.kind is UtteranceKind.SPEECH
+            turn["customer_text"] for turn in self.detail.turns if turn["kind"] == UtteranceKind.SPEECH
         )
 
 
@@ -85,6 +85,15 @@ class Report:
         pairs = [("".join(call.said), "".join(call.heard)) for call in self.calls if call.said or call.heard]
         return round(character_error(pairs), 4) if pairs else None
 
+    def waits_ms(self) -> list[float]:
+        """Return how long each answer to speech kept the customer waiting after the endpoint, sorted."""
+        return sorted(
+            turn["timings_ms"]["wait_ms"]
+            for call in self.calls
+            for turn in call.detail.turns
+            if turn["kind"] == UtteranceKind.SPEECH and "wait_ms" in turn["timings_ms"]
+        )
+
     def document(self) -> dict[str, Any]:
         """Return everything as JSON can hold it."""
         return {
@@ -96,43 +105,37 @@ class Report:
 
 
 def _call(call: DemoCall) -> dict[str, Any]:
-    outcome = call.record.outcome
+    outcome = call.outcome
     return {
-        "id": call.record.request.call_id,
+        "id": outcome.call_id,
         "persona": call.persona.id,
-        "disposition": outcome.disposition.value,
-        "intent_level": outcome.intent_level.value,
+        "disposition": outcome.disposition,
+        "intent_level": outcome.intent_level,
         "reasons": list(outcome.reasons),
-        "facts": dict(outcome.facts),
+        "facts": outcome.facts,
+        "duration_s": outcome.duration_s,
         "said": list(call.said),
-        "turns": [
-            {
-                "seq": turn.seq,
-                "kind": turn.kind.value,
-                "customer_text": turn.understanding.transcript.text,
-                "emotion": _emotion(turn.understanding.emotion),
-                "situation": turn.understanding.situation.value,
-                "relation": turn.decision.relation.value,
-                "scene": turn.decision.scene,
-                "candidates": [
-                    {"script_id": candidate.script_id, "probability": candidate.probability}
-                    for candidate in turn.decision.candidates
-                ],
-                "script_id": turn.decision.script_id,
-                "script_text": turn.decision.script_text,
-                "action": turn.decision.action.value,
-                "reasons": list(turn.decision.reasons),
-                "prompt_engine": turn.prompt_engine,
-                "timings_ms": dict(turn.timings_ms),
-            }
-            for turn in call.turns
-        ],
+        "turns": [_turn(turn) for turn in call.detail.turns],
     }
 
 
-def _emotion(emotion: Emotion) -> dict[str, Any]:
-    plain: dict[str, Any] = codec.plain(emotion)
-    return {key: plain[key] for key in ("label", "first", "second")} | {"fused": plain["distribution"]}
+_COLUMNS = ("seq", "kind", "customer_text", "situation", "relation", "scene", "action", "script_id")
+_MORE_COLUMNS = ("script_text", "prompt_engine", "barged_in", "timings_ms")
+
+
+def _turn(turn: Mapping[str, Any]) -> dict[str, Any]:
+    emotion, decision = turn["understanding"]["emotion"], turn["decision"]
+    return {
+        **{column: turn[column] for column in _COLUMNS},
+        "emotion": {key: emotion[key] for key in ("label", "first", "second")}
+        | {"fused": emotion["distribution"]},
+        "candidates": [
+            {"script_id": candidate["script_id"], "probability": candidate["probability"]}
+            for candidate in decision["candidates"]
+        ],
+        "reasons": decision["reasons"],
+        **{column: turn[column] for column in _MORE_COLUMNS},
+    }
 
 
 async def run(settings: Settings, screen: Screen, *, only: Sequence[str] = (), keep: bool = False) -> Report:
@@ -151,6 +154,7 @@ async def run(settings: Settings, screen: Screen, *, only: Sequence[str] = (), k
     )
     people = people_file.load(resources.demo_dir() / "personas.yaml")
     customers = [person for person in people_file.choose(people, only) if person.role != AGENT]
+    agents = [person for person in people if person.role == AGENT]
     logs = settings.home / "logs" / "demo"
     screen.step("Postgres")
     with bootstrap.store(settings) as store:
@@ -158,7 +162,7 @@ async def run(settings: Settings, screen: Screen, *, only: Sequence[str] = (), k
         url = str(store.engine.url.render_as_string(hide_password=False))
         async with Supervisor(settings, url, logs) as supervisor, _phone(logs) as phone:
             screen.step(f"simulated customers at {phone.facts['sip_uri']}")
-            report = await _campaign(settings, store, supervisor, phone, customers, logs, screen)
+            report = await _campaign(settings, store, supervisor, phone, customers, agents, logs, screen)
             screen.finished(report)
             if keep:
                 screen.waiting([line.facts["sip_uri"] for line in supervisor.lines])
@@ -188,10 +192,11 @@ async def _campaign(
     supervisor: Supervisor,
     phone: Child,
     customers: Sequence[Persona],
+    agents: Sequence[Persona],
     logs: Path,
     screen: Screen,
 ) -> Report:
-    campaign = _campaign_of(phone.facts["sip_uri"])
+    campaign = _campaign_of(phone.facts["sip_uri"], agents)
     contacts = {contact.id: (contact, person) for contact, person in _contacts(campaign, customers)}
     watch = _Watch({key: person for key, (_, person) in contacts.items()}, screen)
     lines = Lines()
@@ -213,10 +218,11 @@ async def _campaign(
             watcher.cancel()
         await asyncio.gather(*watchers, return_exceptions=True)
         await lines.close()
-    return watch.report(campaign.id, _said(logs / "customers.jsonl"))
+    said = _said(logs / "customers.jsonl")
+    return await asyncio.to_thread(_report, store, campaign.id, watch.calls, said)
 
 
-def _campaign_of(phone_uri: str) -> Campaign:
+def _campaign_of(phone_uri: str, agents: Sequence[Persona]) -> Campaign:
     address = phone_uri.rpartition("@")[2].partition(";")[0]
     return Campaign(
         id=str(uuid7()),
@@ -225,7 +231,7 @@ def _campaign_of(phone_uri: str) -> Campaign:
         status=CampaignStatus.DRAFT,
         policy_pack="SIMULATION",
         trunk=f"sip:{{number}}@{address}",
-        transfer_uri=f"sip:{AGENT}@{address}",
+        transfer_uri=f"sip:{agents[0].number}@{address}" if agents else "",
         max_calls=SIMULTANEOUS,
         max_attempts=1,
         ring_timeout_s=RING_S,
@@ -259,37 +265,38 @@ async def _finished(store: Database, campaign_id: str) -> None:
 
 
 class _Watch:
-    """Follows the calls as they happen."""
+    """Follows the calls as they happen, and knows whose each was."""
 
     def __init__(self, people: Mapping[str, Persona], screen: Screen) -> None:
         self._people = people  # by contact id
         self._screen = screen
-        self._turns: dict[str, list[Turn]] = {}
-        self._records: dict[str, CallRecord] = {}
+        self.calls: dict[str, tuple[Persona, str]] = {}  # call id -> persona, attempt id
 
     async def follow(self, lines: Lines, address: str) -> None:
         async for event in lines.at(address).watch():
             person = self._people.get(event.contact_id)
             if person is None:
                 continue
-            if event.turn is not None:
-                self._turns.setdefault(event.contact_id, []).append(event.turn)
             if event.record is not None:
-                self._records[event.contact_id] = event.record
+                self.calls[event.call_id] = (person, event.record.request.attempt_id)
             self._screen.call(person.id, event)
 
-    def report(self, campaign_id: str, said: Mapping[str, Sequence[str]]) -> Report:
-        calls = [
-            DemoCall(
-                person,
-                self._records[contact_id],
-                tuple(self._turns.get(contact_id, ())),
-                tuple(said.get(self._records[contact_id].request.attempt_id, ())),
-            )
-            for contact_id, person in self._people.items()
-            if contact_id in self._records
+
+def _report(
+    store: Database,
+    campaign_id: str,
+    calls: Mapping[str, tuple[Persona, str]],
+    said: Mapping[str, Sequence[str]],
+) -> Report:
+    """Read what Postgres has of the campaign."""
+    with store.transaction() as session:
+        outcomes = OutcomeRepository(session)
+        found = [
+            DemoCall(person, outcomes.call(outcome.call_id), outcome, tuple(said.get(attempt_id, ())))
+            for outcome in outcomes.find(OutcomeFilter(campaign_id=campaign_id))
+            for person, attempt_id in [calls[outcome.call_id]]
         ]
-        return Report(campaign_id, tuple(calls))
+    return Report(campaign_id, tuple(sorted(found, key=lambda call: call.persona.number)))
 
 
 def _said(events: Path) -> dict[str, list[str]]:
