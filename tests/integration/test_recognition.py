@@ -82,6 +82,14 @@ def test_short_answers_are_not_eaten(whisper: WhisperRecognizer, test_data: Path
     assert comparable(hear(whisper, word(test_data, said), said).text) == said
 
 
+@pytest.mark.parametrize("said", ["贵", "便宜", "不"])
+def test_what_is_no_consent_is_not_taken_for_one(
+    whisper: WhisperRecognizer, test_data: Path, said: str
+) -> None:
+    transcript = hear(whisper, word(test_data, said), "可以", "好", "对", "是")
+    assert comparable(transcript.text) not in ("可以", "好", "对", "是") or transcript.confidence < 0.4
+
+
 def test_nothing_is_heard_in_silence(whisper: WhisperRecognizer) -> None:
     began = time.thread_time()
     assert hear(whisper, Audio(bytes(32000))).text == ""

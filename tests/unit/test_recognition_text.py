@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicebot.speech.recognition.answers import Expected, may_replace, merge
+from voicebot.speech.recognition.answers import Expected, agree, may_replace, merge
 from voicebot.speech.recognition.guards import invented
 from voicebot.text.distance import character_error, edits, syllable_error
 from voicebot.text.normalise import comparable, normalise
@@ -96,6 +96,25 @@ def test_hypotheses_with_the_same_words_share_their_probability() -> None:
     assert list(posterior) == ["好的", "号的"]
     assert posterior["好的"] == pytest.approx(2 / 3)
     assert merge([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("prompted", "unprompted", "text", "doubted"),
+    [
+        ("可以。", "可以", "可以。", False),
+        ("明白。", "明吧", "明白。", False),
+        ("可以。", "贵", "可以。", True),  # made up by the prompt
+        ("对。", "2", "对。", True),
+        ("可以", "可以提前还吗", "可以提前还吗", False),
+        ("可以", "", "可以", True),
+    ],
+)
+def test_a_short_answer_that_only_the_prompt_suggests_is_doubted(
+    prompted: str, unprompted: str, text: str, doubted: bool
+) -> None:
+    believed, belief = agree(prompted, unprompted)
+    assert believed == text
+    assert (belief < 0.5) is doubted
 
 
 @pytest.mark.parametrize(

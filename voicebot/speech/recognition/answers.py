@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from math import exp
 
 from voicebot.text.normalise import comparable
-from voicebot.text.pinyin import syllables
+from voicebot.text.pinyin import distance, syllables
 
 NEGATIONS = "不没别未非无"
 _LONGEST = 8  # hanzi; longer utterances are sentences, not answers
+_ALIKE = 0.5  # of the syllables may differ between two decodes of the same words
+_DOUBT = 0.4  # left of the confidence where they differ more: the dialogue asks back
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +76,16 @@ def merge(hypotheses: Sequence[tuple[str, float]]) -> dict[str, float]:
         mass[key] = mass.get(key, 0.0) + exp(score - best)
     total = sum(mass.values()) or 1.0
     return dict(sorted(((text, part / total) for text, part in mass.items()), key=lambda item: -item[1]))
+
+
+def agree(prompted: str, unprompted: str) -> tuple[str, float]:
+    """Return the text to believe of two decodes of a short utterance, and how much to believe it (0-1).
+
+    A prompt of usual answers helps to hear them, and makes them up: 贵 becomes 可以. Words that sound much
+    the same without it were said. A longer text that begins the same was cut short by the prompt.
+    """
+    heard, free = comparable(prompted), comparable(unprompted)
+    if len(free) > len(heard) and free.startswith(heard):
+        return unprompted, 1.0
+    apart = distance(heard, free)
+    return prompted, 1.0 if apart <= _ALIKE else _DOUBT

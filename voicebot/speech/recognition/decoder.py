@@ -6,17 +6,20 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from voicebot.domain.errors import ModelError
 from voicebot.speech.recognition import sound
+from voicebot.text.normalise import comparable
 
 BEAM = 5
 REPETITION_PENALTY = 1.1
 NO_REPEAT_NGRAM = 4
 TOKENS_PER_S = 10
 _FEWEST_TOKENS = 12
+_SHORT = 4  # hanzi: up to here the prompt may have put the words into the customer's mouth
 PROMPT = "不需要，谢谢。可以。是的，你说。好的。"  # answers, in simplified hanzi with punctuation
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
 
@@ -29,6 +32,7 @@ class Decoded:
     mean_logprob: float  # of the best, per token
     voiced_s: float
     compute_s: float  # CPU seconds of the decoder's own thread
+    unprompted: str | None = None  # of a short text: what the model hears when nothing is suggested to it
 
 
 class Decoder:
@@ -64,6 +68,7 @@ class Decoder:
         self._prompt = self._model.get_prompt(
             self._tokenizer, self._tokenizer.encode(PROMPT), without_timestamps=True
         )
+        self._no_prompt = self._model.get_prompt(self._tokenizer, [], without_timestamps=True)
         self._frames = int(window_s * sound.ENGINE_RATE_HZ) // self._model.feature_extractor.hop_length
 
     def decode(self, samples: sound.F32) -> Decoded:
@@ -71,29 +76,40 @@ class Decoder:
         began = time.thread_time(), self._cpu_s()
         features = self._model.feature_extractor(samples)[:, : self._frames]
         features = np.pad(features, ((0, 0), (0, self._frames - features.shape[1])))
-        duration_s = samples.size / sound.ENGINE_RATE_HZ
+        encoded = self._model.encode(features)
+        most_tokens = max(_FEWEST_TOKENS, int(samples.size / sound.ENGINE_RATE_HZ * TOKENS_PER_S))
+        hypotheses, mean_logprob = self._generate(encoded, self._prompt, most_tokens)
+        unprompted = None
+        if hypotheses and 0 < len(comparable(hypotheses[0][0])) <= _SHORT:
+            unprompted = self._generate(encoded, self._no_prompt, most_tokens)[0][0][0]
+        span = sound.voiced_span(samples)
+        return Decoded(
+            hypotheses,
+            mean_logprob,
+            span[1] - span[0] if span else 0.0,
+            time.thread_time() - began[0] + self._cpu_s() - began[1],
+            unprompted,
+        )
+
+    def _generate(
+        self, encoded: Any, prompt: list[int], most_tokens: int
+    ) -> tuple[tuple[tuple[str, float], ...], float]:
+        """Return (text, log probability) pairs, best first, and the best one's mean per token."""
         found = self._model.model.generate(
-            self._model.encode(features),
-            [self._prompt],
+            encoded,
+            [prompt],
             beam_size=BEAM,
             num_hypotheses=BEAM,
             repetition_penalty=REPETITION_PENALTY,
             no_repeat_ngram_size=NO_REPEAT_NGRAM,
-            max_length=len(self._prompt) + max(_FEWEST_TOKENS, int(duration_s * TOKENS_PER_S)),
+            max_length=len(prompt) + most_tokens,
             return_scores=True,
         )[0]
         hypotheses = []
         for tokens, score in zip(found.sequences_ids, found.scores, strict=True):
             text = self._tokenizer.decode([token for token in tokens if token < self._tokenizer.eot])
             hypotheses.append((text.strip(), score * (len(tokens) + 1)))
-        span = sound.voiced_span(samples)
-        cpu_s = time.thread_time() - began[0] + self._cpu_s() - began[1]
-        return Decoded(
-            tuple(hypotheses),
-            found.scores[0] if found.scores else -9.0,
-            span[1] - span[0] if span else 0.0,
-            cpu_s,
-        )
+        return tuple(hypotheses), found.scores[0] if found.scores else -9.0
 
     def _cpu_s(self) -> float:
         """CPU seconds of the threads that the engine started for this decoder."""

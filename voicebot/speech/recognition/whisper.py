@@ -17,7 +17,7 @@ from pathlib import Path
 from voicebot.domain.errors import ModelError, RecognitionError
 from voicebot.domain.speech import Transcript
 from voicebot.speech.recognition import sound
-from voicebot.speech.recognition.answers import Expected, merge
+from voicebot.speech.recognition.answers import Expected, agree, merge
 from voicebot.speech.recognition.decoder import Decoded, Decoder
 from voicebot.speech.recognition.guards import invented
 from voicebot.speech.recognition.pool import DecoderPool
@@ -176,8 +176,11 @@ class WhisperStream:
             posterior = merge(part.hypotheses)
             text = part.hypotheses[0][0] if part.hypotheses else ""
             if text and not invented(text, part.voiced_s, part.mean_logprob):
+                certainty *= posterior[comparable(text)] * exp(min(0.0, part.mean_logprob) / 4)
+                if part.unprompted is not None:
+                    text, belief = agree(text, part.unprompted)
+                    certainty *= belief
                 texts.append(text)
-                certainty *= posterior.get(comparable(text), 0.0) * exp(min(0.0, part.mean_logprob) / 4)
         raw = "".join(texts)
         if not comparable(raw):
             return Transcript("", raw_text=raw, engine=self._engine, method="guard")
