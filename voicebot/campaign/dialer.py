@@ -59,17 +59,19 @@ class Dialer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run every running campaign until told to stop. A database that is away is waited for."""
-        away = False
+        away, fresh = False, True
         while not stop.is_set():
             try:
+                if fresh:
+                    await asyncio.to_thread(self._hopper.release)
                 await self.step()
                 if away:
                     log.info("dialer goes on")
-                away = False
+                away = fresh = False
             except StoreError as error:
                 if not away:
                     log.warning("dialer waits: database away", error=error.detail)
-                away = True
+                away = fresh = True
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._poll_s)
 
@@ -105,7 +107,10 @@ class Dialer:
         calls = (
             self._call(campaign, contact, worker) for contact, worker in zip(contacts, slots, strict=False)
         )
-        await asyncio.gather(*calls)
+        # All are waited for, then the first error counts: no call goes on behind the next step's back.
+        for result in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     async def _call(self, campaign: Campaign, contact: Contact, worker: Worker) -> None:
         request = call_request(campaign, contact)

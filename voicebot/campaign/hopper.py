@@ -26,7 +26,7 @@ GIVEN_BACK = timedelta(seconds=2)  # before a contact is tried again whose worke
 
 
 class Hopper:
-    """Claims contacts, opens attempts and settles them, for one claimer. Blocking; thread-safe."""
+    """Claims contacts, opens attempts and settles them, for one claimer. Blocking."""
 
     def __init__(
         self,
@@ -74,6 +74,11 @@ class Hopper:
                 for found in claimed
                 if not self._refused(contacts, found, refuse(campaign, found, now), now)
             )
+
+    def release(self) -> None:
+        """Give back what this claimer, or an earlier one of its name, has leased and not opened."""
+        with self._database.transaction() as session:
+            AttemptRepository(session, self._vault).release(self._claimer)
 
     def open(self, campaign: Campaign, request: CallRequest, worker: str, now: datetime) -> bool:
         """Commit the attempt of a leased contact, if compliance still allows it; then INVITE at once."""

@@ -86,7 +86,7 @@ class AttemptRepository:
     def claim(
         self, campaign: Campaign, claimer: str, limit: int, now: datetime, lease: timedelta
     ) -> tuple[Claimed, ...]:
-        """Lease up to `limit` contacts that are due. A claimer that dies loses its lease with time."""
+        """Lease up to `limit` contacts that are due. A claimer that dies loses its leases with time."""
         parameters = {
             "campaign": row_id(campaign.id),
             "now": now,
@@ -96,6 +96,12 @@ class AttemptRepository:
         }
         ids = [row.id for row in self._session.execute(_CLAIM, parameters)]
         return self._claimed(ids, campaign.scope, now)
+
+    def release(self, claimer: str) -> None:
+        """Give back what a claimer has leased and not opened."""
+        self._session.execute(
+            update(ContactRow).where(ContactRow.leased_by == claimer).values(lease_until=None, leased_by=None)
+        )
 
     def look(self, contact_id: str, scope: str, now: datetime) -> Claimed | None:
         """Read one contact anew, as it is before the INVITE; None if it is gone."""

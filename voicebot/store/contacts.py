@@ -33,7 +33,7 @@ class ContactRepository:
         if not values:
             return set()
         added = self._session.execute(
-            insert(ContactRow).values(values).on_conflict_do_nothing().returning(ContactRow.id)
+            insert(ContactRow).on_conflict_do_nothing().returning(ContactRow.id), values
         )
         return {str(row.id) for row in added}
 
@@ -105,23 +105,18 @@ class DoNotCallRepository:
         self, numbers: Sequence[str], origin: str, origin_id: str, at: datetime, scope: str = EVERY_SCOPE
     ) -> None:
         """Add numbers for one consent scope, or for all. Known ones stay as they are."""
-        if numbers:
-            self._session.execute(
-                insert(DoNotCallRow)
-                .values(
-                    [
-                        {
-                            "number_lookup": self._vault.lookup(number),
-                            "scope": scope,
-                            "origin": origin,
-                            "origin_id": origin_id,
-                            "at": at,
-                        }
-                        for number in numbers
-                    ]
-                )
-                .on_conflict_do_nothing()
-            )
+        values = [
+            {
+                "number_lookup": self._vault.lookup(number),
+                "scope": scope,
+                "origin": origin,
+                "origin_id": origin_id,
+                "at": at,
+            }
+            for number in numbers
+        ]
+        if values:
+            self._session.execute(insert(DoNotCallRow).on_conflict_do_nothing(), values)
 
     def forbids(self, number: str, scope: str) -> bool:
         """Return whether a number must not be called for a scope."""

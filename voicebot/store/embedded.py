@@ -53,7 +53,7 @@ class EmbeddedPostgres:
         Args:
             directory: where cluster, log and locks lie.
             binaries: the server programs to use; None chooses among the installed.
-            durable: False forgoes fsync: for tests only.
+            durable: False forgoes fsync and an orderly end: for tests only.
             state: where the cluster lies instead if root runs us and `directory` is closed to others.
         """
         self._account = _account()
@@ -103,7 +103,8 @@ class EmbeddedPostgres:
             self._users = None
             with _flock(self._base / "users.lock", fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
                 if alone and self._running():
-                    self._run(self._programs(), "pg_ctl", "stop", "-D", str(self.cluster), "-m", "fast", "-w")
+                    mode = "fast" if self._durable else "immediate"
+                    self._run(self._programs(), "pg_ctl", "stop", "-D", str(self.cluster), "-m", mode, "-w")
 
     def __enter__(self) -> str:
         return self.start()
@@ -170,7 +171,7 @@ class EmbeddedPostgres:
             "log_error_verbosity": "terse",
         }
         if not self._durable:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         command = ("start", "-D", str(self.cluster), "-w", "-t", str(_START_S), "-o", options)
         deadline = time.monotonic() + _ORPHANS_S

@@ -121,7 +121,7 @@ class OutcomeRepository:
         return found[0]
 
 
-def _outcomes() -> Select[Any]:
+def _outcomes() -> Select[*tuple[Any, ...]]:
     return (
         select(
             OutcomeRow,

@@ -14,6 +14,8 @@ from voicebot.domain.errors import DataError, SettingsError, StoreError
 
 _HINT = "check that PostgreSQL runs and that VOICEBOT_DATABASE_URL names it (voicebot doctor)"
 
+_UNANSWERED_MS = 10_000  # a peer that acknowledges nothing so long is gone
+
 
 class Database:
     """One PostgreSQL database. Thread-safe; every transaction has its own connection."""
@@ -25,7 +27,11 @@ class Database:
                 normalised(url),
                 pool_size=pool_size,
                 pool_pre_ping=True,
-                connect_args={"connect_timeout": connect_timeout_s, "options": "-c timezone=UTC"},
+                connect_args={
+                    "connect_timeout": connect_timeout_s,
+                    "tcp_user_timeout": _UNANSWERED_MS,
+                    "options": "-c timezone=UTC",
+                },
             )
         except ArgumentError as error:
             raise SettingsError(
