@@ -57,10 +57,10 @@ def run(options: Options) -> Result:
     notes.append(f"training: {time.process_time() - began:.0f} CPU-s for {len(task.train)} pairs")
     notes += [f"{name}: {value:.3f}" for name, value in cv.items() if name != "pairs"]
     notes.append("weights: " + ", ".join(f"{name} {weight:g}" for name, weight in model.weights.items()))
-    scores = model.score(task.contexts, model.bank(task.bank))
-    ours = _figures("ours", scores.pop("fused"), task)
+    scores = model.score(task.contexts, model.bank(task.bank), every=True)
+    fused = scores.pop("fused")
+    ours = _figures("ours", fused, task)
     rows: list[Mapping[str, Any]] = [ours]
-    fused = model.score(task.contexts, model.bank(task.bank))["fused"]
     for name, chosen in (("ours, reply occurs in train", task.known), ("ours, reply is new", ~task.known)):
         rows.append(_figures(name, fused, task, chosen))
     rows += [

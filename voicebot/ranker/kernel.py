@@ -53,12 +53,14 @@ class KernelMembers:
         """Return the scripts' places in script space, to be kept while they do not change."""
         return _space(scripts, self.topics)
 
-    def score(self, contexts: ContextView, bank: Array) -> dict[str, Array]:
-        """Return scores per member, each of shape (contexts, scripts)."""
+    def score(self, contexts: ContextView, bank: Array, *, knn: bool = True) -> dict[str, Array]:
+        """Return scores per member, each of shape (contexts, scripts); knn only if wanted."""
         alike = likeness(contexts, self.past)
         scores: dict[str, Array] = {
             name: _shape(alike, SHAPES[name][0]) @ weights @ bank.T for name, weights in self.maps.items()
         }
+        if not knn:
+            return scores
         near = np.exp(NEIGHBOUR_SHARPNESS * (alike - alike.max(axis=1, keepdims=True)))
         scores["knn"] = (near / near.sum(axis=1, keepdims=True)) @ self.replies @ bank.T
         return scores

@@ -52,10 +52,15 @@ class RankingModel:
         near = np.maximum(self.kernel.replies @ space.T, 0).mean(axis=0)
         return Bank(view, space, tuple(dual.bank(view) for dual in self.duals), np.log(near + 1e-3))
 
-    def score(self, contexts: Sequence[Context], bank: Bank) -> dict[str, Array]:
-        """Return each member's scores, shape (contexts, scripts), and their fusion as "fused"."""
+    def score(self, contexts: Sequence[Context], bank: Bank, *, every: bool = False) -> dict[str, Array]:
+        """Return each member's scores, shape (contexts, scripts), and their fusion as "fused".
+
+        Nearest neighbours that the fusion gives no weight are left out, unless `every` member is
+        wanted.
+        """
         seen = self.lens.contexts(contexts)
-        members = self.kernel.score(seen, bank.kernel)
+        knn = every or bool(self.weights.get("knn"))
+        members = self.kernel.score(seen, bank.kernel, knn=knn)
         if self.duals:
             scores = [dual.score(seen, own) for dual, own in zip(self.duals, bank.duals, strict=True)]
             members["dual"] = np.mean(scores, axis=0)

@@ -69,7 +69,7 @@ def fit(
         progress(f"fold {number} of {recipe.folds}: {len(seen)} pairs, {len(held)} held out")
         members = fit_members(seen, encoder, recipe)
         texts, right = _bank(held, pairs, recipe)
-        scores = members.score([pair.context for pair in held], members.bank(texts))
+        scores = members.score([pair.context for pair in held], members.bank(texts), every=True)
         del scores["fused"]
         judged.append((scores, right))
     weights = choose(judged)
