@@ -39,6 +39,8 @@ ANSWERS = (Answer("yes", YES), Answer("no", NO))
         "不需要，以后别打了",
         "能不能别给我打电话了",
         "别联系我了",
+        "把我的电话从你们系统里抹掉",
+        "我现在撤回授权",
     ],
 )
 def test_a_wish_to_be_left_alone_is_heard(text: str) -> None:
@@ -125,7 +127,9 @@ def test_questions_and_a_busy_customer_are_no_refusal(text: str) -> None:
         ("不行", "no"),
         ("我不需要", "no"),
         ("没有啊", "no"),
-        ("不同意", None),
+        ("不同意", "no"),
+        ("嗯，那你接着讲吧", "yes"),
+        ("说不准", None),
         ("是不是", None),
         ("有没有", None),
         ("可以不用吗", None),

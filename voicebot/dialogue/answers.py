@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from voicebot.domain.script import Answer
@@ -16,13 +17,14 @@ YES = _words(
     """
     可以 好 好的 好啊 行 行啊 可以啊 可以的 嗯 嗯嗯 对 是 是的 对的 没问题 方便 有 要 愿意 想 听听 想听
     说吧 好吧 行吧 那好吧 可以吧 成 好的可以 嗯可以 嗯好 嗯行 行可以 对对 对对对 是是是 好好好 没错 当然可以
-    好的好的 可以可以 那行 那可以 也行 也可以 没有问题 你说 你讲
+    好的好的 可以可以 那行 那可以 也行 也可以 没有问题 你说 你讲 嗯哼 听着呢 同意 我同意
     """
 )
 NO = _words(
     """
     不 不行 不可以 不好 不用 不用了 不要 不要了 不需要 不是 没有 不想 不愿意 不必 不必了 算了 算了吧 没兴趣
     不感兴趣 不了 不考虑 不用不用 不需要了 没 不想听 不听 不了谢谢 不用了谢谢 不需要谢谢 不对 没有兴趣 先不用
+    不同意 我不同意
     """
 )
 LATER = _words(
@@ -31,7 +33,12 @@ LATER = _words(
     等下 等会儿再说 晚点再说 一会儿再说 现在不方便
     """
 )
+ANY = "any"  # answer class: whatever is said, if nothing else fits it
 _STANDARD = {"yes": YES, "no": NO, "later": LATER}
+# "请讲", "那你接着说吧": whoever was asked for a moment says yes so.
+_GO_ON = re.compile(
+    r"(?:嗯|好的?|行|可以|那|有空|方便|，)*(?:你|您)?(?:请|就|先|快|直接|继续|接着|往下)*(?:说|讲|介绍)(?:说|讲|一?下|来|听听?|一?听|看|吧|呗|嘛|啊|呀|你的)*"
+)
 _SOFTENERS = "嗯啊哦呃哎诶唉那就呀呢吧嘛哈了的呗噢"
 
 
@@ -59,6 +66,8 @@ def match(text: str, answers: Sequence[Answer]) -> Answer | None:
         for answer in answers:
             if any(form in (phrase, core(phrase)) for phrase in answer.phrases):
                 return answer
+    if _GO_ON.fullmatch(said):
+        return next((answer for answer in answers if answer.name == "yes"), None)
     covering = [answer for answer in answers if _covers(said, answer.phrases)]
     if len(covering) == 1:
         return covering[0]

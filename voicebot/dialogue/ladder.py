@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from voicebot.dialogue import callback, choice, machine, phrases
 from voicebot.dialogue import state as st
-from voicebot.dialogue.answers import YES, match
+from voicebot.dialogue.answers import ANY, YES, match
 from voicebot.dialogue.state import Reply
 from voicebot.domain.dialogue import DialogueState, Relation
 from voicebot.domain.emotion import EmotionLabel
@@ -19,7 +19,7 @@ from voicebot.domain.speech import Utterance, UtteranceKind
 from voicebot.domain.understanding import Situation
 from voicebot.text.pinyin import bare
 
-FLOOR = 0.2  # a candidate below this is a guess: ask back
+FLOOR = 0.12  # a candidate below this is a guess: ask back
 END_FLOOR = 0.4  # for scripts that end the call: a guess must not hang up
 QUESTION_FLOOR = 0.35  # an annoyed customer's question is answered if it is this clear
 CONSENT_CONFIDENCE = 0.4  # of the transcript, for a binding yes
@@ -250,10 +250,7 @@ def _callback_answer(moment: Moment) -> Reply | None:
     vague = match(moment.text, _ACKNOWLEDGED) or any(word in moment.text for word in _VAGUE)
     if not vague:
         return None
-    ask = moment.by_act("ask_time")
-    if ask and ask.id not in moment.state.used:
-        return Reply(ask, ("V9 时间不清楚：再问一次",))
-    return Reply(moment.close("confirm_time"), ("V9 没有约定具体时间：改天再打",), goal=st.CALLBACK_AGREED)
+    return _no_time(moment)
 
 
 def _answer(moment: Moment) -> Answer | None:
@@ -357,6 +354,26 @@ def _candidate(moment: Moment) -> Reply | None:
     return Reply(script, (_why(best),), facts=facts)
 
 
+def _any_answer(moment: Moment) -> Reply | None:
+    """The last script takes any answer, or asked for a time: go on instead of asking back."""
+    if not bare(moment.text) or moment.last is None or moment.relation is Relation.ASKS:
+        return None
+    if moment.state.expect is Expect.TIME:
+        return _no_time(moment)
+    answer = next((answer for answer in moment.last.answers if answer.name == ANY), None)
+    script = moment.playbook.scripts.get(answer.then) if answer else None
+    if script is None or script.id in moment.state.used:
+        return None
+    return Reply(script, ("回答了上一个问题",))
+
+
+def _no_time(moment: Moment) -> Reply:
+    ask = moment.by_act("ask_time")
+    if ask and ask.id not in moment.state.used:
+        return Reply(ask, ("V9 时间不清楚：再问一次",))
+    return Reply(moment.close("confirm_time"), ("V9 没有约定具体时间：改天再打",), goal=st.CALLBACK_AGREED)
+
+
 def _why(best: choice.Scored) -> str:
     factors = "".join(f"，{name}×{value:g}" for name, value in best.factors if value != 1.0)
     return f"候选 {best.script.id}：概率{best.candidate.probability:.2f}{factors}"
@@ -398,6 +415,7 @@ RULES: tuple[Rule, ...] = (
     _farewell,
     _acknowledged,
     _candidate,
+    _any_answer,
 )
 
 

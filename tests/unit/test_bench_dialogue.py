@@ -1,0 +1,41 @@
+"""The held-out dialogues and the bench that judges by them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.conversation import consumer_loan
+from voicebot.bench import dialogue
+from voicebot.bench.frame import Options
+from voicebot.domain.errors import DataError
+
+pytestmark = pytest.mark.unit
+
+HELD_OUT = Path(__file__).parents[1] / "data" / "dialogues" / "consumer_loan.yaml"
+
+
+def test_the_held_out_dialogues_fit_the_playbook_and_are_not_its_examples() -> None:
+    dialogues = dialogue.read(HELD_OUT, consumer_loan())
+    assert sum(len(one.turns) > 1 for one in dialogues) >= 150
+    assert len({one.id for one in dialogues}) == len(dialogues)
+    assert dialogue.overlap(dialogues, consumer_loan()) < 0.3
+
+
+def test_the_bench_judges_words_slips_and_ablations() -> None:
+    result = dialogue.run(Options(HELD_OUT, limit=25))
+    assert [row["condition"] for row in result.rows][:2] == ["clean text", "homophone slips 10%"]
+    assert len(result.rows) == 6
+    assert 0 < result.summary["acceptable_text"] <= 1
+    assert result.summary == dialogue.run(Options(HELD_OUT, limit=25)).summary
+
+
+def test_a_dialogue_that_names_an_unknown_script_is_refused(tmp_path: Path) -> None:
+    wrong = tmp_path / "consumer_loan.yaml"
+    wrong.write_text("- {id: a, turns: [{say: 好, scripts: [nowhere]}]}\n", "utf-8")
+    with pytest.raises(DataError, match="nowhere"):
+        dialogue.read(wrong, consumer_loan())
+    wrong.write_text("- {id: a, turns: [{say: 好, relation: shouts, scripts: [farewell]}]}\n", "utf-8")
+    with pytest.raises(DataError, match="relation"):
+        dialogue.read(wrong, consumer_loan())

@@ -1,0 +1,284 @@
+"""Next script on held-out dialogues: acceptable share, relation, violations of the rules, ablations."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from voicebot.bench.frame import Options, Result
+from voicebot.dialogue import playbook as playbooks
+from voicebot.dialogue.phrases import refuses
+from voicebot.dialogue.policy import RulePolicy
+from voicebot.dialogue.situation import WordSituationReader
+from voicebot.dialogue.state import Reply, advance
+from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
+from voicebot.domain.emotion import Distribution, Emotion, EmotionLabel
+from voicebot.domain.errors import DataError
+from voicebot.domain.script import Action, Playbook
+from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
+from voicebot.domain.understanding import Situation, Understanding
+from voicebot.ranker.examples import ExampleRanker
+from voicebot.registry.resources import playbooks_dir
+from voicebot.text.pinyin import bare, syllables
+
+SLIP_RATE = 0.1  # share of hanzi that the simulated recogniser hears as a homophone
+SAME, NONE = "same", "none"  # the last script again; hang up without a word
+
+
+class GoldTurn(BaseModel):
+    """One customer turn with its judgement."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    say: str = ""
+    silence: bool = False
+    relation: Relation = Relation.ANSWERS
+    scripts: tuple[str, ...]  # acceptable; the first is the gold history
+    emotion: EmotionLabel = EmotionLabel.CALM
+    situation: Situation | None = None
+
+
+class GoldDialogue(BaseModel):
+    """One held-out dialogue."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    title: str = ""
+    turns: tuple[GoldTurn, ...]
+
+
+Ablation = Literal["", "emotion", "state", "relation", "policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What is judged: which words are heard and what is left out."""
+
+    name: str
+    hear: Callable[[str], str]
+    without: Ablation = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One judged turn."""
+
+    acceptable: bool
+    relation_right: bool
+    violations: tuple[str, ...]
+    row: str
+
+
+def run(options: Options) -> Result:
+    """Judge every turn after its gold history. Data: a YAML file of dialogues; --set playbook=FILE."""
+    path = options.need_data("a YAML file of held-out dialogues (tests/data/dialogues/consumer_loan.yaml)")
+    book = playbooks.load(Path(options.extra.get("playbook", str(playbooks_dir() / f"{path.stem}.yaml"))))
+    dialogues = read(path, book)[: options.limit or None]
+    ranker = ExampleRanker()
+    slips = partial(_slip, _homophones(book), random.Random(options.seed))  # noqa: S311 - not for secrets
+    conditions = [
+        Condition("clean text", str),
+        Condition(f"homophone slips {SLIP_RATE:.0%}", slips),
+        *(Condition(f"clean, no {left_out}", str, left_out) for left_out in ("emotion", "state", "relation")),
+        Condition("clean, ranker alone", str, "policy"),
+    ]
+    rows: list[Mapping[str, Any]] = []
+    found: dict[str, list[Judged]] = {}
+    for condition in conditions:
+        judged = [turn for one in dialogues for turn in judge(one, book, ranker, condition)]
+        found[condition.name] = judged
+        rows.append(_row(condition.name, judged))
+    clean, heard = found["clean text"], found[conditions[1].name]
+    wrong = [turn.row for turn in clean if not turn.acceptable]
+    return Result(
+        {
+            "acceptable_text": _share(turn.acceptable for turn in clean),
+            "acceptable_slips": _share(turn.acceptable for turn in heard),
+            "relation_accuracy": _share(turn.relation_right for turn in clean),
+            "violations": float(sum(len(turn.violations) for turn in clean + heard)),
+            "overlap_3gram": overlap(dialogues, book),
+        },
+        rows,
+        notes=(
+            f"{len(dialogues)} dialogues, {len(clean)} turns, ranker {ranker.version}, "
+            f"playbook {book.id} {book.version}",
+            *((f"not acceptable: {row}" for row in wrong) if "misses" in options.extra else ()),
+            *(violation for turn in clean + heard for violation in turn.violations),
+        ),
+    )
+
+
+def read(path: Path, book: Playbook) -> tuple[GoldDialogue, ...]:
+    """Read dialogues. Raises DataError for a wrong shape or a script that the playbook lacks."""
+    try:
+        raw: Any = yaml.safe_load(path.read_text("utf-8"))
+        dialogues = TypeAdapter(tuple[GoldDialogue, ...]).validate_python(raw)
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        raise DataError(f"{path}: {error}", hint="see tests/data/dialogues for the format") from error
+    for one in dialogues:
+        unknown = {key for turn in one.turns for key in turn.scripts} - {*book.scripts, SAME, NONE}
+        if unknown:
+            raise DataError(
+                f"{path}: {one.id} names {', '.join(sorted(unknown))}", hint="use script ids of the playbook"
+            )
+    return dialogues
+
+
+def judge(one: GoldDialogue, book: Playbook, ranker: ExampleRanker, condition: Condition) -> Iterator[Judged]:
+    """Decide each turn after the gold history before it."""
+    policy = RulePolicy()
+    state = policy.begin(book, {})
+    opening = book.scripts[book.opening]
+    calm = _understand("", EmotionLabel.CALM, Situation.FREE)
+    state = advance(state, Utterance(UtteranceKind.ANSWERED, 0, 0), calm, Reply(opening, ()), opening.text)
+    for turn in one.turns:
+        text = condition.hear(turn.say)
+        emotion = EmotionLabel.CALM if condition.without == "emotion" else turn.emotion
+        situation = WordSituationReader().read(Transcript(text), None, state.situation)
+        heard = _understand(text, emotion, situation)
+        seen = policy.begin(book, {}) if condition.without == "state" else state
+        kind = UtteranceKind.SILENCE if turn.silence else UtteranceKind.SPEECH
+        candidates = ranker.rank(heard, seen, book, policy.allowed(seen, book)) if text else ()
+        relation = policy.relate(heard, seen, book)
+        utterance = Utterance(kind, 0, 1)
+        used = Relation.ANSWERS if condition.without == "relation" else relation
+        decision, after = policy.choose(utterance, heard, used, candidates, seen, book, seed=1)
+        said = _top(candidates) if condition.without == "policy" else decision.script_id
+        last = state.history[-1].script_id
+        yield Judged(
+            acceptable=_acceptable(said, turn, last),
+            relation_right=turn.silence or relation is turn.relation,
+            violations=() if condition.without else tuple(violations(one.id, turn, decision, state, book)),
+            row=f"{one.id} {text} {relation.value}/{turn.relation.value} {said} not {'/'.join(turn.scripts)}",
+        )
+        state = _follow(turn, utterance, heard, decision, after if seen is state else None, state, book)
+
+
+def _understand(text: str, emotion: EmotionLabel, situation: Situation) -> Understanding:
+    feeling = Emotion(emotion, Distribution(**{emotion.value: 1.0}))
+    return Understanding(Transcript(text, confidence=0.9), (), None, feeling, situation)
+
+
+def _acceptable(said: str, turn: GoldTurn, last: str) -> bool:
+    return (
+        said in turn.scripts or (SAME in turn.scripts and said == last) or (NONE in turn.scripts and not said)
+    )
+
+
+def _top(candidates: Sequence[Candidate]) -> str:
+    return candidates[0].script_id if candidates else ""
+
+
+def _follow(
+    turn: GoldTurn,
+    utterance: Utterance,
+    heard: Understanding,
+    decision: Decision,
+    after: DialogueState | None,
+    state: DialogueState,
+    book: Playbook,
+) -> DialogueState:
+    """Return the state after the gold script was said."""
+    gold = turn.scripts[0]
+    if after is not None and _acceptable(
+        decision.script_id, turn.model_copy(update={"scripts": (gold,)}), state.history[-1].script_id
+    ):
+        return after
+    script = book.scripts.get(state.history[-1].script_id if gold == SAME else gold)
+    refused = refuses(turn.say) or bool(script and script.act in ("retain", "accept_refusal"))
+    # 'say it again' adds nothing to what was used
+    text = script.text if script else ""
+    reply = Reply(script, (), text=text if gold == SAME else "", refused=refused)
+    return advance(state, utterance, heard, reply, text)
+
+
+def violations(
+    dialogue: str, turn: GoldTurn, decision: Decision, state: DialogueState, book: Playbook
+) -> Iterator[str]:
+    """Yield the rules that a decision breaks, judged by the gold labels and the state alone."""
+    script = book.scripts.get(decision.script_id)
+    act = script.act if script else ""
+    stop = turn.scripts == (book.do_not_call,)
+    repeated = decision.script_id in state.used and not (script and script.repeatable)
+    asked_again = (
+        SAME in turn.scripts or decision.relation is Relation.REPEATS or turn.relation is Relation.REPEATS
+    )
+    last = book.scripts.get(state.history[-1].script_id)
+    broken: Mapping[str, bool] = {
+        "V2": stop and not decision.do_not_call,
+        "V3": state.closed and decision.action is Action.SAY,
+        "V4": state.refusals >= 1 and act == "retain",
+        "V5": turn.scripts == (book.handover,) and decision.action is not Action.TRANSFER,
+        "V7": repeated
+        and not asked_again
+        and act not in ("answer", "company", "robot", "ask_back", "reprompt"),
+        "V8": turn.scripts == (NONE,) and bool(decision.script_text),
+        "V9": turn.situation in (Situation.BUSY, Situation.DRIVING, Situation.MEETING)
+        and turn.emotion is EmotionLabel.CALM
+        and act in ("pitch", "objection", "qualify", "apologise", "apologise_close"),
+        "V13": act == "registered" and not (last and last.act == "confirm"),
+        "V15": "{" in decision.script_text,
+        "V17": turn.emotion is EmotionLabel.ANGRY and not decision.do_not_call,
+    }
+    for rule, holds in broken.items():
+        if holds:
+            yield f"{rule} broken in {dialogue}: {turn.say} → {decision.script_id}"
+
+
+def overlap(dialogues: Sequence[GoldDialogue], book: Playbook) -> float:
+    """Return the mean share of a line's character 3-grams that occur in any example of the playbook."""
+    known = {gram for script in book.scripts.values() for line in script.examples for gram in _grams(line)}
+    lines = [_grams(turn.say) for one in dialogues for turn in one.turns]
+    shares = [len(grams & known) / len(grams) for grams in lines if grams]
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+def _grams(text: str) -> frozenset[str]:
+    plain = bare(text)
+    return frozenset(plain[start : start + 3] for start in range(len(plain) - 2))
+
+
+def _homophones(book: Playbook) -> dict[str, list[str]]:
+    """Return for each hanzi of the playbook the others that sound the same without tones."""
+    hanzi = {
+        char
+        for script in book.scripts.values()
+        for line in (script.text, *script.examples)
+        for char in bare(line)
+    }
+    by_sound: dict[tuple[str, ...], list[str]] = {}
+    for char in sorted(hanzi):
+        by_sound.setdefault(syllables(char), []).append(char)
+    return {char: [other for other in by_sound[syllables(char)] if other != char] for char in hanzi}
+
+
+def _slip(homophones: Mapping[str, Sequence[str]], chance: random.Random, text: str) -> str:
+    return "".join(
+        chance.choice(homophones[char]) if homophones.get(char) and chance.random() < SLIP_RATE else char
+        for char in text
+    )
+
+
+def _share(values: Iterator[bool]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed) if listed else 0.0
+
+
+def _row(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
+    acceptable = _share(turn.acceptable for turn in judged)
+    return {
+        "condition": name,
+        "turns": len(judged),
+        "acceptable": acceptable,
+        "se": (acceptable * (1 - acceptable) / max(len(judged), 1)) ** 0.5,
+        "relation": _share(turn.relation_right for turn in judged),
+        "violations": sum(len(turn.violations) for turn in judged),
+    }
