@@ -73,11 +73,31 @@ def test_hostile_words_are_negative_in_any_tone(analyzer: Analyzer, text: str) -
         assert feel(analyzer, text, audio, baseline).label in NEGATIVE
 
 
-def test_until_a_calm_turn_is_heard_the_voice_abstains(analyzer: Analyzer) -> None:
-    emotion = feel(analyzer, "不要说了", raised())
-    assert emotion.second is None
-    assert emotion.weights == (1.0, 0.0)
-    assert any("no calm turn" in reason for reason in emotion.reasons)
+@pytest.mark.parametrize("text", ["不要说了", "现在有事，不要说了", "利息多少", "今天下雨"])
+@pytest.mark.parametrize("audio", [voice(), raised(), None], ids=["calm", "raised", "no sound"])
+def test_until_a_calm_turn_is_heard_the_model_answers_from_the_words_alone(
+    analyzer: Analyzer, text: str, audio: Audio | None
+) -> None:
+    emotion = feel(analyzer, text, audio)
+    assert emotion.second is not None
+    assert emotion.second == feel(analyzer, text, None).second
+    assert all(word.second is not None for word in emotion.per_keyword)
+    assert any("second from the words alone" in reason for reason in emotion.reasons)
+    if emotion.first is not None:
+        assert emotion.weights == (1.0, 0.0)
+        assert emotion.distribution == pytest.approx(emotion.first)
+    else:
+        assert emotion.weights == (0.0, 1.0)
+        assert emotion.label not in NEGATIVE
+
+
+def test_who_is_not_heard_to_say_a_word_has_no_second_emotion(analyzer: Analyzer) -> None:
+    emotion = feel(analyzer, "", None)
+    assert (emotion.first, emotion.second, emotion.weights) == (None, None, (0.0, 0.0))
+
+
+def test_busy_words_are_calm_in_the_first_turn(analyzer: Analyzer) -> None:
+    assert feel(analyzer, "现在有事，不要说了", voice()).label == EmotionLabel.CALM
 
 
 def test_where_the_lexicon_is_silent_the_model_has_all_the_weight(analyzer: Analyzer) -> None:

@@ -34,6 +34,15 @@ def test_the_side_that_speaks_alone_has_all_the_weight(one: Distribution) -> Non
     assert fusion.weights(None, one, RULE) == (0.0, 1.0)
 
 
+@given(distributions, distributions)
+def test_a_model_that_has_not_heard_the_voice_leaves_its_weight_to_the_lexicon(
+    first: Distribution, second: Distribution
+) -> None:
+    assert fusion.weights(first, second, RULE, heard=False) == (1.0, 0.0)
+    assert astuple(fusion.fuse(first, second, RULE, heard=False)) == pytest.approx(astuple(first))
+    assert fusion.weights(None, second, RULE, heard=False) == (0.0, 1.0)
+
+
 def test_silence_on_both_sides_is_calm() -> None:
     assert fusion.fuse(None, None, RULE) == CALM
     assert fusion.weights(None, None, RULE) == (0.0, 0.0)

@@ -67,7 +67,7 @@ class KeywordEmotion:
     start_s: float
     end_s: float
     first: Distribution | None  # None: the lexicon is silent
-    second: Distribution | None  # None: the model abstains
+    second: Distribution | None  # from the word alone until the voice may be judged
     fused: Distribution
     weight: float  # its share when keywords are pooled over the utterance
 

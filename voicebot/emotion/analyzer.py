@@ -21,6 +21,7 @@ MAX_TEXT = 500  # characters; nobody says more in one breath, but a looping reco
 _TRUSTED_TURNS = 3  # calm turns after which the baseline is as good as it gets
 _MAX_TURNS = 8  # calm turns after which it stays as it is
 _BASELINE_SPEECH_S = 0.4  # a 喂 is too short to know a voice by
+_UNHEARD = 0.0  # log odds of a voice that can not be judged: neither calm nor raised
 _EDGE_S = 0.05  # added on both sides of a keyword, as word times are not exact
 
 
@@ -70,7 +71,7 @@ class Analyzer:
             self._keyword(match, place, frames, baseline, voice)
             for match, place in zip(matches, places, strict=True)
         )
-        emotion = self._emotion(per_keyword, voice, why)
+        emotion = self._emotion(per_keyword, voice, why, spoken=bool(text.strip()))
         return keywords, sound, emotion, self._learn(baseline, sound, frames, emotion, voice)
 
     def _sound(
@@ -100,33 +101,38 @@ class Analyzer:
         baseline: SpeakerBaseline,
         voice: float | None,
     ) -> KeywordEmotion:
-        second: Distribution | None = None
+        near = None
         if voice is not None and frames is not None:
             part = frames.between(place[0] - _EDGE_S, place[1] + _EDGE_S)
             sound = prosody.measure(part, gain_db=baseline.gain_db)
-            near = None
             if sound is not None:
-                near = self.model.raised(prosody.relative(sound, baseline.mean), keyword=True) * _trust(
-                    baseline
-                )
-            second = self.model.second(match.distribution, voice, near)
+                near = self.model.raised(prosody.relative(sound, baseline.mean), keyword=True)
+                near *= _trust(baseline)
+        second = self.model.second(match.distribution, _UNHEARD if voice is None else voice, near)
         return KeywordEmotion(
             text=match.phrase,
             start_s=place[0],
             end_s=place[1],
             first=match.distribution,
             second=second,
-            fused=fusion.fuse(match.distribution, second, self.rule),
+            fused=fusion.fuse(match.distribution, second, self.rule, heard=voice is not None),
             weight=fusion.keyword_weight(match.distribution, match.intensity, self.rule),
         )
 
-    def _emotion(self, words: tuple[KeywordEmotion, ...], voice: float | None, why: str) -> Emotion:
+    def _emotion(
+        self, words: tuple[KeywordEmotion, ...], voice: float | None, why: str, *, spoken: bool
+    ) -> Emotion:
+        heard = voice is not None
         if words:
             first, second, fused = fusion.pool(words)
         else:
             first = None
-            second = self.model.second(None, voice, None) if voice is not None else None
-            fused = fusion.fuse(None, second, self.rule) if second else CALM
+            second = self.model.second(None, _UNHEARD if voice is None else voice, None)
+            if not spoken and not heard:
+                second = None
+            fused = fusion.fuse(None, second, self.rule)
+        if second is not None and not heard:
+            why = f"{why}: second from the words alone"
         label, because = fusion.decide(fused, first, self.rule)
         silent = () if words else ("no phrase of the lexicon",)
         return Emotion(
@@ -134,7 +140,7 @@ class Analyzer:
             distribution=fused,
             first=first,
             second=second,
-            weights=fusion.weights(first, second, self.rule),
+            weights=fusion.weights(first, second, self.rule, heard=heard),
             per_keyword=words,
             model_version=self.model.version,
             lexicon_version=self.lexicon.version,

@@ -30,21 +30,29 @@ def negative(distribution: Distribution) -> float:
     return distribution.annoyed + distribution.angry
 
 
-def weights(first: Distribution | None, second: Distribution | None, rule: FusionRule) -> tuple[float, float]:
-    """Return the shares as used: they sum to 1, and the silent side's share goes to the other one."""
+def weights(
+    first: Distribution | None, second: Distribution | None, rule: FusionRule, *, heard: bool = True
+) -> tuple[float, float]:
+    """Return the shares as used: they sum to 1, and the silent side's share goes to the other one.
+
+    A second emotion that has not heard the voice knows no more than the words: where the lexicon speaks, its
+    share goes there.
+    """
     if first is None and second is None:
         return (0.0, 0.0)
     if first is None:
         return (0.0, 1.0)
-    if second is None:
+    if second is None or not heard:
         return (1.0, 0.0)
     total = rule.first + rule.second
     return (rule.first / total, rule.second / total)
 
 
-def fuse(first: Distribution | None, second: Distribution | None, rule: FusionRule) -> Distribution:
+def fuse(
+    first: Distribution | None, second: Distribution | None, rule: FusionRule, *, heard: bool = True
+) -> Distribution:
     """Return the weighted mean of both sides; calm if both are silent."""
-    share_first, share_second = weights(first, second, rule)
+    share_first, share_second = weights(first, second, rule, heard=heard)
     return Distribution.mix([(share_first, first or CALM), (share_second, second or CALM)])
 
 
