@@ -6,12 +6,14 @@ not load numpy, nor the console pjsua2.
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicebot.domain.audio import Audio
 from voicebot.domain.errors import SettingsError
 from voicebot.domain.ports import Conversation, EmotionAnalyzer, Ranker, Recognizer, Synthesizer
 from voicebot.registry import resources
@@ -198,6 +200,12 @@ def readings(settings: Settings) -> dict[str, str]:
 # -- line --
 
 
+def apology() -> Audio:
+    """Return what is said when inference fails in a call. Read without numpy, which lines do not load."""
+    with wave.open(str(resources.demo_dir() / "apology.wav")) as file:
+        return Audio(file.readframes(file.getnframes()), file.getframerate())
+
+
 def journal(settings: Settings, opened: Database, worker_id: str) -> PostgresJournal:
     """Return the call journal of a worker, with its spool under the data home."""
     from voicebot.call.journal import PostgresJournal
@@ -233,6 +241,7 @@ def line_worker(
         journal=calls,
         prompts=PromptMemory(),
         recordings=settings.home / "recordings" if settings.recordings else None,
+        apology=apology(),
     )
     inbound = Inbound(opened, vault(settings), worker_id, open_playbook=settings.open_playbook)
     return LineWorker(agent, session, inbound.resolve)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from voicebot import bootstrap
 from voicebot.dialogue import playbook as playbooks
 from voicebot.domain.audio import LINE_RATE_HZ
 from voicebot.domain.errors import ModelError, SynthesisError
 from voicebot.domain.script import Style
 from voicebot.registry import resources
+from voicebot.speech.synthesis.chain import ACTIVE_LEVEL_DBOV, active_level_dbov, to_float
 from voicebot.speech.synthesis.clips import ClipLibrary
 from voicebot.speech.synthesis.espeak import EspeakSynthesizer
 from voicebot.speech.synthesis.joins import cover
@@ -104,6 +106,14 @@ def test_shipped_clips_are_what_the_manifest_says() -> None:
             assert library.audio(clip).duration_s > 0.2
             total += (manifest.parent / clip.file).stat().st_size
     assert 0 < total < 25_000_000
+
+
+def test_the_apology_of_a_line_is_sound_for_the_line() -> None:
+    audio = bootstrap.apology()
+
+    assert audio.rate_hz == LINE_RATE_HZ
+    assert 2 < audio.duration_s < 8
+    assert active_level_dbov(to_float(audio), LINE_RATE_HZ) == pytest.approx(ACTIVE_LEVEL_DBOV, abs=1)
 
 
 @pytest.fixture
