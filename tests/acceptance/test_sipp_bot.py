@@ -1,0 +1,103 @@
+"""SIPp, a peer that nobody here wrote, calls the whole bot as a PBX would."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.integration.test_sipp import INVITE, TALK, a_law, channels, sdp, sipp
+from voicebot import bootstrap
+from voicebot.domain.audio import FRAME_BYTES
+from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
+from voicebot.domain.ids import uuid7
+from voicebot.domain.script import Style
+from voicebot.registry import resources
+from voicebot.service.supervisor import Supervisor
+from voicebot.settings import Settings
+from voicebot.speech.synthesis.clips import ClipLibrary
+from voicebot.store.campaigns import CampaignRepository
+from voicebot.store.contacts import ContactRepository
+from voicebot.store.outcomes import CallDetail, OutcomeFilter, OutcomeRepository
+from voicebot.store.session import Database
+
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed (apt install sip-tester)"),
+]
+
+SAID = "我现在有事，不要说了。"
+WAIT_FOR_THE_OPENING_S = 13  # longer than the opening takes, which cannot be interrupted
+
+
+async def test_a_pbx_passes_a_call_in_and_finds_it_in_the_database(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path, sip_port=0, rtp_port=0, inference_port=0, line_port=0, calls=1)
+    campaign, contact = on_a_list(settings, database)
+    (tmp_path / "speech.alaw").write_bytes(a_law(speech()))
+    media = '<nop><action><exec rtp_stream="speech.alaw,1,8"/></action></nop>'
+    headers = f"{campaign}\n      X-Contact-Id: {contact}"
+    invite = INVITE.format(campaign=headers, sdp=sdp("[rtpstream_audio_port]"))
+    invite = invite.replace("      X-Attempt-Id: 42\n", "")
+    async with Supervisor(settings, database_url, tmp_path / "logs") as house:
+        uri = house.lines[0].facts["sip_uri"]
+        status, output = await sipp(
+            tmp_path, invite + TALK.format(media=media).replace("15000", "60000"), uri, "-timeout", "90"
+        )
+        assert status == 0, output
+        call = await stored(database, campaign)
+    assert [turn["kind"] for turn in call.turns][:2] == ["answered", "speech"]
+    assert call.turns[0]["script_id"] == "opening_greet"
+    assert call.turns[1]["customer_text"].replace("，", "").startswith("我现在有事")
+    assert call.turns[1]["script_id"] == "busy_offer"
+    assert call.outcome is not None
+    customer, bot = channels(tmp_path / "recordings" / call.outcome.recording)
+    assert np.abs(np.frombuffer(customer, "<i2")).max() > 1000
+    assert np.abs(np.frombuffer(bot, "<i2")).max() > 1000
+
+
+def speech() -> bytes:
+    """The customer's line, said when the opening is over, and then silence."""
+    library = ClipLibrary(resources.demo_dir() / "customers" / "busy_calm")
+    clip = library.find(SAID, Style.NEUTRAL)
+    assert clip is not None
+    second = FRAME_BYTES * 50
+    return bytes(WAIT_FOR_THE_OPENING_S * second) + library.audio(clip).pcm + bytes(40 * second)
+
+
+def on_a_list(settings: Settings, database: Database) -> tuple[str, str]:
+    """Put one contact on a campaign's list; return both ids."""
+    campaign = Campaign(
+        id=str(uuid7()),
+        name="from a PBX",
+        playbook_id="consumer_loan",
+        status=CampaignStatus.DRAFT,
+        policy_pack="SIMULATION",
+        trunk="sip:{number}@127.0.0.1:5099",
+    )
+    contact = Contact(str(uuid7()), campaign.id, "+999100200300", "Asia/Shanghai")
+    with database.transaction() as session:
+        CampaignRepository(session).add(campaign)
+        ContactRepository(session, bootstrap.vault(settings)).add([contact], datetime.now(UTC))
+    return campaign.id, contact.id
+
+
+async def stored(database: Database, campaign_id: str) -> CallDetail:
+    """Return the campaign's only call, once it has ended."""
+
+    def look() -> CallDetail | None:
+        with database.transaction() as session:
+            outcomes = OutcomeRepository(session)
+            found = list(outcomes.find(OutcomeFilter(campaign_id=campaign_id)))
+            return outcomes.call(found[0].call_id) if found else None
+
+    async with asyncio.timeout(20):
+        while (call := await asyncio.to_thread(look)) is None:  # noqa: ASYNC110  # another process writes it
+            await asyncio.sleep(0.2)
+    return call
