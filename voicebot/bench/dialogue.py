@@ -95,7 +95,7 @@ def run(options: Options) -> Result:
     for condition in conditions:
         judged = [turn for one in dialogues for turn in judge(one, book, ranker, condition)]
         found[condition.name] = judged
-        rows.append(_row(condition.name, judged))
+        rows.append(_row(condition.name, judged, ablated=bool(condition.without)))
     clean, heard = found["clean text"], found[conditions[1].name]
     wrong = [turn.row for turn in clean if not turn.acceptable]
     return Result(
@@ -272,7 +272,7 @@ def _share(values: Iterator[bool]) -> float:
     return sum(listed) / len(listed) if listed else 0.0
 
 
-def _row(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
+def _row(name: str, judged: Sequence[Judged], *, ablated: bool) -> dict[str, Any]:
     acceptable = _share(turn.acceptable for turn in judged)
     return {
         "condition": name,
@@ -280,5 +280,5 @@ def _row(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
         "acceptable": acceptable,
         "se": (acceptable * (1 - acceptable) / max(len(judged), 1)) ** 0.5,
         "relation": _share(turn.relation_right for turn in judged),
-        "violations": sum(len(turn.violations) for turn in judged),
+        "violations": None if ablated else sum(len(turn.violations) for turn in judged),
     }
