@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
-from voicebot.domain.emotion import CALM, Distribution, Emotion, KeywordEmotion, SpeakerBaseline
+from voicebot.domain.emotion import Emotion, KeywordEmotion, SpeakerBaseline
 from voicebot.domain.speech import Prosody, Transcript, Word
 from voicebot.emotion import fusion, model, prosody
 from voicebot.emotion import lexicon as lexicons
