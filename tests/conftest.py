@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import structlog
 from sqlalchemy import create_engine, text
 
 from voicebot.domain.call import (
@@ -35,6 +36,18 @@ from voicebot.store.migrate import migrate
 from voicebot.store.session import Database
 
 TEMPLATE = "voicebot"  # the server's own database, migrated and never written to
+
+
+@pytest.fixture(autouse=True)
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let logging that a command configures end with its test, whose captured streams are closed then."""
+    configure = structlog.configure
+    monkeypatch.setattr(
+        structlog, "configure", lambda **given: configure(**given | {"cache_logger_on_first_use": False})
+    )
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session")

@@ -159,3 +159,11 @@ def test_a_campaign_that_could_not_work_is_not_made() -> None:
     output(*CREATE, *LOCAL)
     with pytest.raises(CampaignError, match="exists already"):
         output(*CREATE, *LOCAL)
+
+
+def test_with_a_database_of_its_own_a_command_prints_nothing_but_its_answer(
+    monkeypatch: pytest.MonkeyPatch, postgres_directory: Path
+) -> None:
+    monkeypatch.setenv("VOICEBOT_DATABASE_URL", "")
+    monkeypatch.setenv("VOICEBOT_HOME", str(postgres_directory / "home"))
+    assert json.loads(output("outcomes", "-f", "json")) == []

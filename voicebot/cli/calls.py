@@ -12,8 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from voicebot import bootstrap
 from voicebot.cli.outcomes import said
+from voicebot.cli.stored import stored
 from voicebot.settings import Settings
 from voicebot.store.outcomes import CallDetail, OutcomeRepository
 
@@ -34,7 +34,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Everything that is stored, as JSON.")] = False,
 ) -> None:
     """Show one call: what was said, how, what was proposed, what was chosen, why, and how long it took."""
-    with bootstrap.store(Settings()) as store, store.transaction() as session:
+    with stored(Settings()) as store, store.transaction() as session:
         call = OutcomeRepository(session).call(call_id)
     if as_json:
         print(json.dumps(asdict(call), ensure_ascii=False, indent=1, default=str))

@@ -17,6 +17,7 @@ from voicebot.campaign import importer
 from voicebot.campaign.policy_pack import policy_pack
 from voicebot.campaign.trunk import check_trunk, is_loopback
 from voicebot.cli.outcomes import said
+from voicebot.cli.stored import stored
 from voicebot.domain.campaign import Campaign, CampaignStatus
 from voicebot.domain.errors import CampaignError
 from voicebot.domain.ids import uuid7
@@ -68,7 +69,7 @@ def create(
         max_attempts=max_attempts,
         ring_timeout_s=ring_timeout,
     )
-    with bootstrap.store(settings) as store, store.transaction() as session:
+    with stored(settings) as store, store.transaction() as session:
         CampaignRepository(session).add(made)
     print(made.id)
 
@@ -84,7 +85,7 @@ def import_(
     settings = Settings()
     aside = errors or file.with_name(f"{file.stem}.errors.csv")
     console = Console()
-    with bootstrap.store(settings) as store, Bar(console=console, transient=True) as bar:
+    with stored(settings) as store, Bar(console=console, transient=True) as bar:
         with store.transaction() as session:
             campaign = CampaignRepository(session).find(name)
         task = bar.add_task("rows", total=None)
@@ -127,7 +128,7 @@ def status(
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Name or id; none = all.")] = "",
 ) -> None:
     """Show how far campaigns have come."""
-    with bootstrap.store(Settings()) as store, store.transaction() as session:
+    with stored(Settings()) as store, store.transaction() as session:
         campaigns = CampaignRepository(session)
         listed = (campaigns.find(name),) if name else campaigns.all()
         found = [(campaign, campaigns.progress(campaign.id)) for campaign in listed]
@@ -141,7 +142,7 @@ def status(
 
 
 def _change(name: str, expected: tuple[CampaignStatus, ...], wanted: CampaignStatus) -> None:
-    with bootstrap.store(Settings()) as store, store.transaction() as session:
+    with stored(Settings()) as store, store.transaction() as session:
         campaigns = CampaignRepository(session)
         campaign = campaigns.find(name)
         if not campaigns.change(campaign.id, expected, wanted, datetime.now(UTC)):

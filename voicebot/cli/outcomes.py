@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voicebot import bootstrap
+from voicebot.cli.stored import stored
 from voicebot.cli.times import parse_time
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.settings import Settings
@@ -65,7 +65,7 @@ def outcomes(
       voicebot outcomes --disposition callback --since 1d --format csv > callbacks.csv
     """
     now = datetime.now().astimezone()
-    with bootstrap.store(Settings()) as store, store.transaction() as session:
+    with stored(Settings()) as store, store.transaction() as session:
         wanted = OutcomeFilter(
             campaign_id=CampaignRepository(session).find(campaign).id if campaign else "",
             dispositions=tuple(disposition or ()),
