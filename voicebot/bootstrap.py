@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from voicebot.domain.audio import Audio
 from voicebot.domain.errors import SettingsError
-from voicebot.domain.ports import Conversation, EmotionAnalyzer, Ranker, Recognizer, Synthesizer
+from voicebot.domain.ports import (
+    Conversation,
+    EmotionAnalyzer,
+    Ranker,
+    Recognizer,
+    SituationReader,
+    Synthesizer,
+)
 from voicebot.registry import resources
 from voicebot.settings import Settings
 
@@ -132,6 +139,14 @@ def analyzer(settings: Settings) -> EmotionAnalyzer:
     return Analyzer.load(model_roots(settings))
 
 
+def situations() -> SituationReader:
+    """Return what reads the customer's situation from words and background sound."""
+    from voicebot.dialogue.background import BackgroundSituationReader
+    from voicebot.dialogue.situation import WordSituationReader
+
+    return BackgroundSituationReader(WordSituationReader())
+
+
 def ranker() -> Ranker:
     """Return the target model."""
     from voicebot.ranker.examples import ExampleRanker
@@ -143,12 +158,11 @@ def pipeline(settings: Settings, progress: Callable[[int, int], None] | None = N
     """Return the whole way of an utterance, ready to use. Raises ModelError, PlaybookError."""
     from voicebot.call.pipeline import Pipeline
     from voicebot.dialogue.policy import RulePolicy
-    from voicebot.dialogue.situation import WordSituationReader
 
     return Pipeline(
         recognizer(settings, progress),
         analyzer(settings),
-        WordSituationReader(),
+        situations(),
         ranker(),
         RulePolicy(),
         prompts(settings),
