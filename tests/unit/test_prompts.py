@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import os
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
+from voicebot.domain.call import PromptRef
 from voicebot.domain.errors import DataError, SynthesisError
 from voicebot.domain.script import Style
 from voicebot.speech.synthesis.chain import active_level_dbov, finish, to_float
 from voicebot.speech.synthesis.clips import Clip, ClipLibrary, clip_file, encode_flac, write_manifest
 from voicebot.speech.synthesis.joins import clauses, cover, join
+from voicebot.speech.synthesis.prompt_files import PromptFiles
 from voicebot.speech.synthesis.prompts import PromptCache
 from voicebot.speech.synthesis.rendering import ClipOrder, render_clips
 
@@ -27,6 +32,12 @@ def tone(text: str, seconds: float = 0.4, level: float = 0.3) -> Audio:
     pitch = 200 + int(hashlib.sha256(text.encode()).hexdigest()[:4], 16) % 800
     times = np.arange(int(seconds * LINE_RATE_HZ)) / LINE_RATE_HZ
     return finish(level * np.sin(2 * np.pi * pitch * times), LINE_RATE_HZ)
+
+
+def pitch_hz(sound: NDArray[np.float64]) -> float:
+    """Return the strongest frequency."""
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), 65536))
+    return float(np.argmax(spectrum)) * LINE_RATE_HZ / 65536
 
 
 class Voice:
@@ -74,10 +85,34 @@ def test_a_clip_is_used_before_any_engine_speaks(tmp_path: Path) -> None:
     assert voice.spoken == []
 
 
-def test_a_neutral_clip_serves_when_the_style_has_none(tmp_path: Path) -> None:
-    prompts = PromptCache(tmp_path / "cache", [library(tmp_path / "clips", ["您好。"])], [Voice()])
+@pytest.mark.parametrize(("style", "tempo", "gain_db"), [(Style.SOFT, 0.92, -2.0), (Style.BRISK, 1.1, 0.0)])
+def test_a_neutral_clip_is_spoken_in_the_style_it_lacks(
+    tmp_path: Path, style: Style, tempo: float, gain_db: float
+) -> None:
+    voice = Voice()
+    prompts = PromptCache(tmp_path / "cache", [library(tmp_path / "clips", ["您好。"])], [voice])
 
-    assert prompts.prepare("您好。", Style.SOFT).engine == "clip:kokoro"
+    neutral, ref = prompts.prepare("您好。", Style.NEUTRAL), prompts.prepare("您好。", style)
+
+    assert ref.engine == f"clip:kokoro@{style.value}"
+    assert ref.duration_ms == pytest.approx(neutral.duration_ms / tempo, rel=0.02)
+    before, after = (to_float(prompts.audio(one.key)) for one in (neutral, ref))
+    assert active_level_dbov(after, LINE_RATE_HZ) - active_level_dbov(before, LINE_RATE_HZ) == pytest.approx(
+        gain_db, abs=0.5
+    )
+    assert pitch_hz(after) == pytest.approx(pitch_hz(before), rel=0.02), "the pitch stays"
+    assert voice.spoken == []
+    assert prompts.prepare("您好。", style) == ref
+    assert prompts.counts["styled"] == 1, "made once"
+
+
+def test_a_clip_in_the_style_wins_over_a_neutral_one(tmp_path: Path) -> None:
+    clips = [
+        library(tmp_path / "neutral", ["您好。"]),
+        library(tmp_path / "soft", ["您好。"], Style.SOFT),
+    ]
+
+    assert PromptCache(tmp_path, clips, []).prepare("您好。", Style.SOFT).engine == "clip:kokoro"
 
 
 def test_a_filled_slot_is_joined_from_clips(tmp_path: Path) -> None:
@@ -162,12 +197,69 @@ def test_an_impossible_text_is_an_error(tmp_path: Path, text: str) -> None:
         PromptCache(tmp_path, [], [Voice()]).prepare(text, Style.NEUTRAL)
 
 
-def test_a_full_disk_is_an_error_not_a_silent_prompt(tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_the_call_goes_on(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a directory")
+    voice = Voice()
+    prompts = PromptCache(blocked, [], [voice])
 
-    with pytest.raises(SynthesisError, match="cannot be written"):
-        PromptCache(blocked, [], [Voice()]).prepare("您好。", Style.NEUTRAL)
+    with capture_logs() as logs:
+        ref = prompts.prepare("您好。", Style.NEUTRAL)
+
+    assert prompts.audio(ref.key).pcm == tone("您好。").pcm, "no silent prompt"
+    assert any("cannot be kept" in entry["event"] for entry in logs)
+    assert prompts.prepare("您好。", Style.NEUTRAL) == ref
+    assert len(voice.spoken) == 1
+
+
+class Index:
+    """A prompt index that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.here: dict[str, int] = {}
+        self.uses: list[str] = []
+
+    def kept(self, key: str, engine: str, style: str, duration_ms: int, size_bytes: int) -> None:
+        self.here[key] = size_bytes
+
+    def used(self, key: str) -> None:
+        self.uses.append(key)
+
+    def dropped(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            del self.here[key]
+
+
+def test_the_prompts_unused_for_longest_make_room(tmp_path: Path) -> None:
+    index = Index()
+    files = PromptFiles(tmp_path, index)
+    for number, key in enumerate(("aa1", "bb2", "cc3")):
+        files.write(PromptRef(key, key, 0, "v"), tone(key), Style.NEUTRAL)
+        os.utime(tmp_path / key[:2] / f"{key}.json", (number, number))
+    size = sum(entry[1] for entry in files.entries())
+    files.read("aa1")  # used now, so bb2 is the oldest
+
+    dropped = files.shrink(size - 1, now=time.time())
+
+    assert dropped == 1
+    assert set(index.here) == {"aa1", "cc3"}
+    assert files.read("bb2") is None
+    assert files.shrink(0, now=time.time()) == 1, "what was used within the hour stays"
+    assert [entry[0] for entry in files.entries()] == ["aa1"]
+    assert index.uses == ["aa1"]
+
+
+def test_what_is_ready_needs_no_engine(tmp_path: Path) -> None:
+    voice = Voice()
+    clips = library(tmp_path / "clips", ["好的，", "再见。"])
+    prompts = PromptCache(tmp_path / "cache", [clips], [voice])
+
+    assert prompts.ready("再见。", Style.SOFT) == "clip:kokoro"
+    assert prompts.ready("好的，再见。") == "joined:kokoro"
+    assert prompts.ready("明天见。") == ""
+    prompts.prepare("明天见。", Style.NEUTRAL)
+    assert prompts.ready("明天见。") == "voice"
+    assert len(voice.spoken) == 1
 
 
 def test_an_unknown_key_is_an_error(tmp_path: Path) -> None:

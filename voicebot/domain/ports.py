@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from voicebot.domain.audio import Audio
@@ -13,13 +13,14 @@ from voicebot.domain.call import (
     EndCause,
     LineStatus,
     Outcome,
+    Progress,
     PromptRef,
     Turn,
     TurnResult,
 )
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
 from voicebot.domain.emotion import Emotion, SpeakerBaseline
-from voicebot.domain.script import Playbook, Style
+from voicebot.domain.script import Expect, Playbook, Style
 from voicebot.domain.speech import Prosody, Transcript, Utterance
 from voicebot.domain.understanding import Situation, Understanding
 
@@ -30,8 +31,14 @@ class RecognitionStream(Protocol):
     def feed(self, pcm: bytes) -> None:
         """Take the next speech, at the rate the stream was opened with."""
 
-    def result(self, *, final: bool) -> Transcript:
-        """Return the words so far. Blocks while the engine computes; `final` ends the stream."""
+    def result(
+        self, *, final: bool, on_ending: Callable[[Sequence[float]], None] | None = None
+    ) -> Transcript:
+        """Return the words so far. Blocks while the engine computes; `final` ends the stream.
+
+        `on_ending` is called from the engine's thread with a vector of how the speech ends, before the words
+        are there, by an engine that has one.
+        """
 
     def abort(self) -> None:
         """Throw the stream away; a running decode may finish unheard."""
@@ -44,6 +51,24 @@ class Recognizer(Protocol):
 
     def open(self, rate_hz: int, phrases: Sequence[str] = ()) -> RecognitionStream:
         """Begin one utterance. `phrases`: words and answers expected here."""
+
+
+class EndpointScorer(Protocol):
+    """Tells ends of turns from pauses."""
+
+    version: str
+
+    def score(
+        self, ending: Sequence[float] | None, audio: Audio, text: str | None, expect: Expect
+    ) -> float | None:
+        """Return the chance (0-1) that the customer has finished; None if nothing can be said.
+
+        `ending`: the recogniser's vector of how the speech ends. `audio`: the speech with the short pause.
+        `text`: the words, None while unknown. `expect`: what the bot asked for.
+        """
+
+    def backchannel(self, text: str) -> bool:
+        """Return whether words are a mere 嗯 or 对 that does not ask for the turn."""
 
 
 class EmotionAnalyzer(Protocol):
@@ -131,6 +156,19 @@ class PromptStore(Protocol):
         """Return a prompt's audio."""
 
 
+class PromptIndex(Protocol):
+    """What lies in the prompt cache, for every process to see. Never blocks and never fails a call."""
+
+    def kept(self, key: str, engine: str, style: str, duration_ms: int, size_bytes: int) -> None:
+        """A prompt was rendered."""
+
+    def used(self, key: str) -> None:
+        """A prompt was spoken, or looked at to be spoken."""
+
+    def dropped(self, keys: Sequence[str]) -> None:
+        """Prompts were deleted."""
+
+
 class PlaybookSource(Protocol):
     """Where playbooks come from."""
 
@@ -143,6 +181,9 @@ class Conversation(Protocol):
 
     async def open(self, request: CallRequest, snapshot: bytes = b"") -> bytes:
         """Begin, or resume from a snapshot. Returns the snapshot."""
+
+    def listen(self, on_progress: Callable[[Progress], None]) -> None:
+        """Have progress told, in the event loop, while decisions are computed."""
 
     def speech(self, generation: int, pcm: bytes) -> None:
         """Pass on speech since onset, in order. Does not block.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -15,12 +15,12 @@ import structlog
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import PromptRef
 from voicebot.domain.errors import DataError, SynthesisError, VoicebotError
-from voicebot.domain.ports import Synthesizer
+from voicebot.domain.ports import PromptIndex, Synthesizer
 from voicebot.domain.script import Style
-from voicebot.speech.synthesis import joins
+from voicebot.speech.synthesis import joins, tempo
 from voicebot.speech.synthesis.chain import CHAIN_VERSION
-from voicebot.speech.synthesis.clips import Clip, ClipLibrary, decode_flac, encode_flac, used_readings
-from voicebot.speech.synthesis.files import write_atomically
+from voicebot.speech.synthesis.clips import Clip, ClipLibrary, used_readings
+from voicebot.speech.synthesis.prompt_files import MAX_BYTES, PromptFiles
 
 log = structlog.get_logger()
 
@@ -31,7 +31,8 @@ class PromptCache:
     """Rendered prompts (the PromptStore port). Thread-safe; a directory may be shared by processes.
 
     A text is looked for in this order: a clip in its style, a join of clips at clause borders, the same
-    two in the neutral style, then each engine, best first: its rendering in the cache, else rendered now.
+    two in the neutral style at the tempo of the style, then each engine, best first: its rendering in the
+    cache, else rendered now. Which of them spoke is in the prompt's `engine` and in `counts`.
     """
 
     def __init__(
@@ -40,6 +41,9 @@ class PromptCache:
         clips: Sequence[ClipLibrary],
         engines: Sequence[Synthesizer],
         readings: Mapping[str, str] | None = None,
+        *,
+        index: PromptIndex | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         """Make the cache.
 
@@ -48,8 +52,10 @@ class PromptCache:
             clips: libraries of clips, the first wins.
             engines: best first; those that cannot speak here are skipped.
             readings: polyphones as told to the engines; part of the key.
+            index: told what is kept, used and dropped.
+            max_bytes: beyond that the prompts unused for longest are dropped.
         """
-        self._directory = directory
+        self._files = PromptFiles(directory, index, max_bytes)
         self._clips = tuple(clips)
         self._engines = tuple(engines)
         self._readings = dict(readings or {})
@@ -59,7 +65,7 @@ class PromptCache:
             f"clip-{clip.sha256[:24]}": (library, clip) for library in self._clips for clip in library.clips
         }
         self._warned: set[str] = set()
-        self.counts: Counter[str] = Counter()  # clip, joined, cached, rendered, failed
+        self.counts: Counter[str] = Counter()  # clip, joined, styled, cached, rendered, robotic, failed
 
     def prepare(self, text: str, style: Style, *, protected: bool = False) -> PromptRef:
         """Return the prompt for a text, rendering it first if need be.
@@ -67,19 +73,28 @@ class PromptCache:
         Raises:
             SynthesisError: the text is empty or too long, or no engine could speak it.
         """
-        line = text.strip()
-        if not line:
-            raise SynthesisError("an empty text", hint="Look at the script that was chosen.")
-        if len(line) > MAX_TEXT:
-            raise SynthesisError(
-                f"a text of {len(line)} characters, at most {MAX_TEXT} fit into a prompt",
-                hint="Split the script.",
-            )
-        for tone in dict.fromkeys((style, Style.NEUTRAL)):
-            found = self._clip(line, tone, protected) or self._joined(line, tone, protected)
-            if found is not None:
-                return found
-        return self._spoken(line, style, protected)
+        line = checked(text)
+        return (
+            self._clip(line, style, protected)
+            or self._joined(line, style, protected)
+            or self._styled(line, style, protected)
+            or self._spoken(line, style, protected)
+        )
+
+    def ready(self, text: str, style: Style = Style.NEUTRAL) -> str:
+        """Return what would speak a text without rendering anything; "" if something had to render."""
+        line = checked(text)
+        for library in self._clips:
+            for tone in dict.fromkeys((style, Style.NEUTRAL)):
+                clip = library.find(line, tone)
+                if clip is not None:
+                    return f"clip:{clip.engine}"
+                if joins.cover(line, partial(_has, library, tone)):
+                    return f"joined:{library.clips[0].engine}"
+        for engine in self._engines:
+            if self._files.read(self._engine_key(engine, line, style)):
+                return engine.name
+        return ""
 
     def audio(self, key: str) -> Audio:
         """Return a prompt's sound. Raises SynthesisError if it is missing or damaged."""
@@ -89,9 +104,9 @@ class PromptCache:
                 return library.audio(clip)
             except DataError as error:
                 raise SynthesisError(error.detail, hint=error.hint) from error
-        found = self._read(key, text="", protected=False)
+        found = self._files.read(key)
         if found is None:
-            raise SynthesisError(f"no prompt {key} in {self._directory}", hint="Prepare it again.")
+            raise SynthesisError(f"no prompt {key} in {self._files.directory}", hint="Prepare it again.")
         return found[1]
 
     # -- clips --
@@ -112,15 +127,37 @@ class PromptCache:
                 continue
             clips = [clip for part in parts if (clip := library.find(part, style))]
             key = _key("join", CHAIN_VERSION, *(clip.sha256 for clip in clips))
-            cached = self._read(key, text, protected)
+            cached = self._cached(key, text, protected)
             if cached is not None:
-                self.counts["cached"] += 1
-                return cached[0]
+                return cached
             pairs = [(clip.text, sound) for clip in clips if (sound := self._sound(library, clip))]
             if len(pairs) == len(clips):
                 self.counts["joined"] += 1
-                return self._write(key, text, joins.join(pairs), f"joined:{clips[0].engine}", protected)
+                ref = PromptRef(key, text, 0, f"joined:{clips[0].engine}", protected)
+                return self._files.write(ref, joins.join(pairs), style)
         return None
+
+    def _styled(self, text: str, style: Style, protected: bool) -> PromptRef | None:
+        """Return the neutral clip or join at the tempo of the style."""
+        if style is Style.NEUTRAL:
+            return None
+        neutral = self._clip(text, Style.NEUTRAL, protected) or self._joined(text, Style.NEUTRAL, protected)
+        if neutral is None:
+            return None
+        key = _key("tempo", CHAIN_VERSION, style.value, neutral.key)
+        cached = self._cached(key, text, protected)
+        if cached is not None:
+            return cached
+        self.counts["styled"] += 1
+        ref = PromptRef(key, text, 0, f"{neutral.engine}@{style.value}", protected)
+        return self._files.write(ref, tempo.in_style(self.audio(neutral.key), style), style)
+
+    def _cached(self, key: str, text: str, protected: bool) -> PromptRef | None:
+        found = self._files.read(key)
+        if found is None:
+            return None
+        self.counts["cached"] += 1
+        return replace(found[0], text=text, protected=protected)
 
     def _sound(self, library: ClipLibrary, clip: Clip) -> Audio | None:
         try:
@@ -140,29 +177,31 @@ class PromptCache:
             if absent:
                 reasons.append(f"{engine.name}: {absent}")
                 continue
-            told = used_readings(text, self._readings)
-            key = _key(engine.name, CHAIN_VERSION, style.value, told, text)
+            key = self._engine_key(engine, text, style)
             with self._one_at_a_time(key):
-                cached = self._read(key, text, protected)
+                cached = self._cached(key, text, protected)
                 if cached is not None:
-                    self.counts["cached"] += 1
-                    return cached[0]
+                    return cached
                 try:
                     audio = engine.synthesize(text, style)
                 except VoicebotError as error:
                     reasons.append(f"{engine.name}: {error.detail}")
-                    log.warning("an engine could not speak a prompt", engine=engine.name, error=str(error))
+                    log.warning("an engine could not speak a prompt", engine=engine.name, error=error.hint)
                     continue
                 self._warn_once(engine)
                 self.counts["rendered"] += 1
-                return self._write(key, text, audio, engine.name, protected)
+                return self._files.write(PromptRef(key, text, 0, engine.name, protected), audio, style)
         self.counts["failed"] += 1
         raise SynthesisError(
             "no engine spoke the text; " + ("; ".join(reasons) or "none is configured"),
             hint="Run `voicebot doctor` to see the engines.",
         )
 
+    def _engine_key(self, engine: Synthesizer, text: str, style: Style) -> str:
+        return _key(engine.name, CHAIN_VERSION, style.value, used_readings(text, self._readings), text)
+
     def _warn_once(self, engine: Synthesizer) -> None:
+        self.counts["robotic"] += engine.robotic
         if engine.robotic and engine.name not in self._warned:
             self._warned.add(engine.name)
             log.warning(
@@ -174,42 +213,18 @@ class PromptCache:
         with self._lock:
             return self._busy.setdefault(key, Lock())
 
-    # -- files --
 
-    def _path(self, key: str) -> Path:
-        return self._directory / key[:2] / key
-
-    def _read(self, key: str, text: str, protected: bool) -> tuple[PromptRef, Audio] | None:
-        """Return a cached prompt; None if it is absent or damaged, so that it is made again."""
-        path = self._path(key)
-        try:
-            facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            data = path.with_suffix(".flac").read_bytes()
-            whole = hashlib.sha256(data).hexdigest() == facts["sha256"]
-            ref = PromptRef(key, text or facts["text"], facts["duration_ms"], facts["engine"], protected)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("a cached prompt cannot be read and will be made again", key=key, error=str(error))
-            return None
-        if not whole:
-            log.warning("a cached prompt is damaged and will be made again", key=key)
-            return None
-        return ref, decode_flac(data, str(path))
-
-    def _write(self, key: str, text: str, audio: Audio, engine: str, protected: bool) -> PromptRef:
-        data = encode_flac(audio)
-        ref = PromptRef(key, text, round(audio.duration_s * 1000), engine, protected)
-        facts = {
-            "text": text,
-            "engine": engine,
-            "duration_ms": ref.duration_ms,
-            "sha256": hashlib.sha256(data).hexdigest(),
-        }
-        # the sound first: whoever sees the facts finds the sound
-        write_atomically(self._path(key).with_suffix(".flac"), data)
-        write_atomically(self._path(key).with_suffix(".json"), json.dumps(facts, ensure_ascii=False).encode())
-        return ref
+def checked(text: str) -> str:
+    """Return a text that can be a prompt. Raises SynthesisError if it is empty or too long."""
+    line = text.strip()
+    if not line:
+        raise SynthesisError("an empty text", hint="Look at the script that was chosen.")
+    if len(line) > MAX_TEXT:
+        raise SynthesisError(
+            f"a text of {len(line)} characters, at most {MAX_TEXT} fit into a prompt",
+            hint="Split the script.",
+        )
+    return line
 
 
 def _has(library: ClipLibrary, style: Style, text: str) -> bool:
