@@ -22,7 +22,7 @@ from voicebot.speech.synthesis.chain import finish
 log = structlog.get_logger()
 
 WORDS_PER_MINUTE = {Style.NEUTRAL: 165, Style.SOFT: 150, Style.BRISK: 182}
-TRIES = 3
+TRIES = 8  # it loses one file in twenty, and its process may be killed
 MIN_SECONDS_PER_HANZI = 0.06  # anything shorter lost a part
 
 
@@ -46,8 +46,14 @@ class Pyttsx3Synthesizer:
         """Return "" if pyttsx3 is installed."""
         return "" if find_spec("pyttsx3") else "the package pyttsx3 is not installed"
 
+    @property
+    def process_id(self) -> int | None:
+        """The process that speaks now; None before the first text."""
+        child = self._child
+        return child.pid if child is not None and child.returncode is None else None
+
     def synthesize(self, text: str, style: Style) -> Audio:
-        """Return the text as 8 kHz speech. Raises SynthesisError after three tries."""
+        """Return the text as 8 kHz speech. Raises SynthesisError after eight tries."""
         if not any(char.isalnum() for char in text):
             raise SynthesisError(f"nothing to speak in {text[:20]!r}", hint="Give a text with hanzi.")
         with self._lock, tempfile.TemporaryDirectory(prefix="voicebot-tts-") as folder:
