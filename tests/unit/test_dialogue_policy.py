@@ -134,6 +134,15 @@ def test_v5_a_request_for_a_person_is_obeyed_at_once() -> None:
     assert (outcome.disposition, outcome.intent_level) == (Disposition.TRANSFERRED, IntentLevel.A)
 
 
+def test_nobody_takes_the_call_so_the_bot_says_so_and_a_callback_is_noted() -> None:
+    call = Conversation()
+    call.says("帮我转人工客服")
+    decision = call.says(SILENCE)  # the line worker asks at once when a transfer has failed
+    assert (decision.script_id, decision.action) == ("no_agent", Action.HANG_UP)
+    assert not call.state.transferred
+    assert call.ends().disposition is Disposition.CALLBACK
+
+
 def test_a_complaint_goes_to_a_person_and_is_no_sign_of_interest() -> None:
     call = Conversation()
     assert call.says("我要投诉你们").action is Action.TRANSFER

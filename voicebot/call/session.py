@@ -307,10 +307,13 @@ class CallSession:
     # -- how it ends --
 
     def _finish(self, action: Action) -> None:
-        if action is Action.TRANSFER and self.request.transfer_uri:
+        if action is not Action.TRANSFER:
+            self._leg_now().hang_up()
+        elif self.request.transfer_uri:
             self._transfer(self.request.transfer_uri)
         else:
-            self._leg_now().hang_up()
+            log.warning("nobody to hand over to", call_id=self.request.call_id)
+            self._act(TurnMachine.resume)
 
     def _transfer(self, target_uri: str) -> None:
         try:

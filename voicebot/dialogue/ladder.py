@@ -1,6 +1,6 @@
 """The rules of the conversation as code, in the order in which they count.
 
-Each takes the moment and returns a reply or None; the first reply wins. Names V1 to V18: `rules`.
+Each takes the moment and returns a reply or None; the first reply wins. Names V1 to V19: `rules`.
 """
 
 from __future__ import annotations
@@ -83,6 +83,9 @@ def _opening(moment: Moment) -> Reply | None:
 def _silence(moment: Moment) -> Reply | None:
     if moment.utterance.kind is not UtteranceKind.SILENCE:
         return None
+    if moment.state.transferred:
+        # whoever is handed over is gone: silence means that nobody took the call
+        return Reply(moment.close("no_agent"), ("V19 转人工没有成功：如实说明，登记回电",), taken_back=True)
     if moment.state.closed:
         return Reply(None, ("V3 通话已结束：挂断",))
     count, prompts = moment.state.silences, moment.playbook.silence

@@ -41,6 +41,7 @@ Act = Literal[
     "apologise",  # and offers to stop
     "apologise_close",  # and ends the call
     "handover",
+    "no_agent",
     "off_topic",
     "repeat",  # says the essence again
     "wait",
@@ -50,7 +51,9 @@ Act = Literal[
     "close",
 ]
 # These are reached by a rule of the policy, a role or an answer: they may go without examples.
-BY_RULE = frozenset({"announce", "apologise_close", "ask_back", "reprompt", "close", "registered"})
+BY_RULE = frozenset(
+    {"announce", "apologise_close", "no_agent", "ask_back", "reprompt", "close", "registered"}
+)
 ACTS = frozenset(get_args(Act))
 
 Text = Annotated[str, Field(min_length=1)]

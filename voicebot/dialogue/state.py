@@ -54,6 +54,7 @@ class Reply:
     refused: bool = False  # the customer said no in this turn
     unclear: bool = False
     do_not_call: bool = False
+    taken_back: bool = False  # the takeover did not take place
 
 
 def begin(playbook: Playbook, slots: Mapping[str, str]) -> DialogueState:
@@ -117,7 +118,7 @@ def advance(
         unclear=state.unclear + 1 if reply.unclear else 0 if spoke else state.unclear,
         silences=state.silences + 1 if utterance.kind is UtteranceKind.SILENCE else 0,
         opted_out=opted_out,
-        transferred=state.transferred or action is Action.TRANSFER,
+        transferred=(state.transferred or action is Action.TRANSFER) and not reply.taken_back,
         closed=state.closed or action is not Action.SAY or opted_out,
     )
 
