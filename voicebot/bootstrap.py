@@ -119,7 +119,7 @@ def recognizer(settings: Settings, progress: Callable[[int, int], None] | None =
             raise SettingsError(
                 "VOICEBOT_ASR_ENGINE=vosk needs a model", hint="set VOICEBOT_VOSK_MODEL to its directory"
             )
-        return VoskRecognizer(settings.vosk_model)
+        return VoskRecognizer(settings.vosk_model, settings.asr_threads)
     if engine == "whisper":
         from voicebot.speech.recognition.weights import assemble
         from voicebot.speech.recognition.whisper import WhisperRecognizer
@@ -147,11 +147,19 @@ def situations() -> SituationReader:
     return BackgroundSituationReader(WordSituationReader())
 
 
-def ranker() -> Ranker:
-    """Return the target model."""
-    from voicebot.ranker.examples import ExampleRanker
+def ranker(settings: Settings) -> Ranker:
+    """Return the target model: the newest trained one, else the playbooks' examples alone."""
+    import structlog
 
-    return ExampleRanker()
+    from voicebot.ranker.trained import open_ranker
+
+    found, missing = open_ranker(model_roots(settings))
+    log = structlog.get_logger()
+    if missing:
+        log.warning("no trained ranker: ranking by examples alone", why=missing, version=found.version)
+    else:
+        log.info("ranker", version=found.version)
+    return found
 
 
 def pipeline(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Pipeline:
@@ -163,7 +171,7 @@ def pipeline(settings: Settings, progress: Callable[[int, int], None] | None = N
         recognizer(settings, progress),
         analyzer(settings),
         situations(),
-        ranker(),
+        ranker(settings),
         RulePolicy(),
         prompts(settings),
         playbooks(settings),

@@ -15,14 +15,14 @@ from voicebot.simulate.phone import EventLog, SimulatedPhone
 from voicebot.telephony import UserAgentConfig
 
 
-async def run(settings: Settings, events: Path, stop: asyncio.Event) -> None:
-    """Answer for all personas on a free port until told to stop; write what they say to a file."""
-    people = personas.load(resources.demo_dir() / "personas.yaml")
+async def run(settings: Settings, role: str, events: Path, stop: asyncio.Event) -> None:
+    """Answer for the personas of a role on a free port until told to stop; write what they say to a file."""
+    people = [one for one in personas.load(resources.demo_dir() / "personas.yaml") if one.role == role]
     config = UserAgentConfig(
         bind=settings.bind,
         sip_port=0,
         rtp_port=0,
-        user="customer",
+        user=people[0].number,
         no_media_s=3600.0,  # a silent bot is the bot's matter
         follow_refer=True,
     )
@@ -37,10 +37,11 @@ async def run(settings: Settings, events: Path, stop: asyncio.Event) -> None:
 def main() -> None:
     """Run the process."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--role", choices=("customer", "agent"), default="customer")
     parser.add_argument("--events", type=Path, required=True, help="file for what they do, JSON lines")
-    events: Path = parser.parse_args().events
+    options = parser.parse_args()
     settings = Settings()
-    entry.run("customers", settings, lambda stop: run(settings, events, stop))
+    entry.run("customers", settings, lambda stop: run(settings, options.role, options.events, stop))
 
 
 if __name__ == "__main__":

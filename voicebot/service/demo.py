@@ -36,6 +36,7 @@ SIMULTANEOUS = 3
 LONGEST_S = 600.0
 RING_S = 8.0
 POLL_S = 0.5
+SLACK_S = 0.6  # by which the two ends' clocks and the line's delay may differ
 AGENT = "agent"  # role of the personas who take transfers
 
 
@@ -56,20 +57,33 @@ class Screen(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A line that a customer really said."""
+
+    text: str
+    start_s: float  # since the answer
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class DemoCall:
     """One call, as Postgres has it, beside what the customer really said."""
 
     persona: Persona
     detail: CallDetail
     outcome: CallOutcome
-    said: tuple[str, ...]
+    said: tuple[Said, ...]
 
-    @property
-    def heard(self) -> tuple[str, ...]:
-        """What the bot understood, utterance by utterance."""
-        return tuple(
-            turn["customer_text"] for turn in self.detail.turns if turn["kind"] == UtteranceKind.SPEECH
-        )
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Yield (said, understood) for every utterance, paired by when they took place.
+
+        What was said into an announcement that is not interrupted, or after the goodbye, is no utterance.
+        """
+        for turn in self.detail.turns:
+            if turn["kind"] == UtteranceKind.SPEECH:
+                middle = (turn["start_s"] + turn["end_s"]) / 2
+                said = (line.text for line in self.said if line.start_s <= middle <= line.end_s + SLACK_S)
+                yield "".join(said), turn["customer_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,7 @@ class Report:
     @property
     def cer(self) -> float | None:
         """Character error rate of all that was understood against all that was said; None = nothing said."""
-        pairs = [("".join(call.said), "".join(call.heard)) for call in self.calls if call.said or call.heard]
+        pairs = [pair for call in self.calls for pair in call.pairs()]
         return round(character_error(pairs), 4) if pairs else None
 
     def waits_ms(self) -> list[float]:
@@ -114,7 +128,7 @@ def _call(call: DemoCall) -> dict[str, Any]:
         "reasons": list(outcome.reasons),
         "facts": outcome.facts,
         "duration_s": outcome.duration_s,
-        "said": list(call.said),
+        "said": [line.text for line in call.said],
         "turns": [_turn(turn) for turn in call.detail.turns],
     }
 
@@ -154,15 +168,20 @@ async def run(settings: Settings, screen: Screen, *, only: Sequence[str] = (), k
     )
     people = people_file.load(resources.demo_dir() / "personas.yaml")
     customers = [person for person in people_file.choose(people, only) if person.role != AGENT]
-    agents = [person for person in people if person.role == AGENT]
     logs = settings.home / "logs" / "demo"
     screen.step("Postgres")
     with bootstrap.store(settings) as store:
         screen.step(f"inference, line workers, dialer (logs: {logs})")
         url = str(store.engine.url.render_as_string(hide_password=False))
-        async with Supervisor(settings, url, logs) as supervisor, _phone(logs) as phone:
+        # The agent's phone is another process: a transferred customer needs one leg more.
+        async with (
+            Supervisor(settings, url, logs) as supervisor,
+            _phone("customer", logs) as phone,
+            _phone("agent", logs) as agent,
+        ):
             screen.step(f"simulated customers at {phone.facts['sip_uri']}")
-            report = await _campaign(settings, store, supervisor, phone, customers, agents, logs, screen)
+            campaign = _campaign_of(phone.facts["sip_uri"], agent.facts["sip_uri"])
+            report = await _call_all(settings, store, supervisor, campaign, customers, logs, screen)
             screen.finished(report)
             if keep:
                 screen.waiting([line.facts["sip_uri"] for line in supervisor.lines])
@@ -171,13 +190,13 @@ async def run(settings: Settings, screen: Screen, *, only: Sequence[str] = (), k
 
 
 @asynccontextmanager
-async def _phone(logs: Path) -> AsyncIterator[Child]:
-    """Run the customers' user agent as a process of its own."""
+async def _phone(role: str, logs: Path) -> AsyncIterator[Child]:
+    """Run a user agent of simulated people as a process of its own."""
     phone = Child(
-        "customers",
+        role,
         "voicebot.service.customers",
-        ("--events", str(logs / "customers.jsonl")),
-        log_file=logs / "customers.log",
+        ("--role", role, "--events", str(logs / f"{role}.jsonl")),
+        log_file=logs / f"{role}.log",
     )
     await phone.start()
     try:
@@ -186,17 +205,15 @@ async def _phone(logs: Path) -> AsyncIterator[Child]:
         await phone.stop()
 
 
-async def _campaign(
+async def _call_all(
     settings: Settings,
     store: Database,
     supervisor: Supervisor,
-    phone: Child,
+    campaign: Campaign,
     customers: Sequence[Persona],
-    agents: Sequence[Persona],
     logs: Path,
     screen: Screen,
 ) -> Report:
-    campaign = _campaign_of(phone.facts["sip_uri"], agents)
     contacts = {contact.id: (contact, person) for contact, person in _contacts(campaign, customers)}
     watch = _Watch({key: person for key, (_, person) in contacts.items()}, screen)
     lines = Lines()
@@ -218,11 +235,11 @@ async def _campaign(
             watcher.cancel()
         await asyncio.gather(*watchers, return_exceptions=True)
         await lines.close()
-    said = _said(logs / "customers.jsonl")
+    said = _said(logs / "customer.jsonl")
     return await asyncio.to_thread(_report, store, campaign.id, watch.calls, said)
 
 
-def _campaign_of(phone_uri: str, agents: Sequence[Persona]) -> Campaign:
+def _campaign_of(phone_uri: str, agent_uri: str) -> Campaign:
     address = phone_uri.rpartition("@")[2].partition(";")[0]
     return Campaign(
         id=str(uuid7()),
@@ -231,7 +248,7 @@ def _campaign_of(phone_uri: str, agents: Sequence[Persona]) -> Campaign:
         status=CampaignStatus.DRAFT,
         policy_pack="SIMULATION",
         trunk=f"sip:{{number}}@{address}",
-        transfer_uri=f"sip:{agents[0].number}@{address}" if agents else "",
+        transfer_uri=agent_uri,
         max_calls=SIMULTANEOUS,
         max_attempts=1,
         ring_timeout_s=RING_S,
@@ -286,7 +303,7 @@ def _report(
     store: Database,
     campaign_id: str,
     calls: Mapping[str, tuple[Persona, str]],
-    said: Mapping[str, Sequence[str]],
+    said: Mapping[str, Sequence[Said]],
 ) -> Report:
     """Read what Postgres has of the campaign."""
     with store.transaction() as session:
@@ -299,11 +316,13 @@ def _report(
     return Report(campaign_id, tuple(sorted(found, key=lambda call: call.persona.number)))
 
 
-def _said(events: Path) -> dict[str, list[str]]:
+def _said(events: Path) -> dict[str, list[Said]]:
     """Return what each customer said, by call attempt."""
-    said: dict[str, list[str]] = {}
+    said: dict[str, list[Said]] = {}
     for line in events.read_text("utf-8").splitlines():
         event = json.loads(line)
         if event["event"] == "said":
-            said.setdefault(event["attempt"], []).append(event["text"])
+            start_s = event["start_s"]
+            words = Said(event["text"], start_s, start_s + event["duration_s"])
+            said.setdefault(event["attempt"], []).append(words)
     return said

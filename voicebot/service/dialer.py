@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 
 from voicebot import bootstrap
+from voicebot.call.journal import replay_left_over
 from voicebot.campaign.dialer import Dialer
 from voicebot.campaign.hopper import Hopper
 from voicebot.service import entry
@@ -19,9 +19,12 @@ from voicebot.store.session import Database
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run campaigns until told to stop."""
     database = Database(settings.database_url)
-    hopper = Hopper(database, bootstrap.vault(settings), f"{socket.gethostname()}-dialer-{os.getpid()}")
+    # one name a host: a dialer that starts again takes over what its predecessor had claimed
+    hopper = Hopper(database, bootstrap.vault(settings), f"{socket.gethostname()}-dialer")
     lines = Lines()
     announce()
+    # The line workers hold their own spools by now: what is left belongs to workers that are gone.
+    await asyncio.to_thread(replay_left_over, database, settings.home / "spool")
     try:
         await Dialer(hopper, lines).run(stop)
     finally:

@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import structlog
 
 from voicebot import bootstrap
 from voicebot.call.conversation import LocalConversation
+from voicebot.call.pipeline import Pipeline
+from voicebot.domain.call import CallRequest, Direction
+from voicebot.domain.errors import VoicebotError
+from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
 from voicebot.rpc.inference_server import InferenceServer
 from voicebot.service import entry
 from voicebot.service.child import announce
 from voicebot.settings import Settings
 
+log = structlog.get_logger()
+
+THREADS = 32
+DRAIN_S = 3.0
+
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Understand and decide for line workers until told to stop."""
     pipeline = bootstrap.pipeline(settings)
-    with ThreadPoolExecutor(settings.asr_threads + 2, thread_name_prefix="decide") as pool:
+    await asyncio.to_thread(warm, pipeline, bootstrap.playbooks(settings).ids())
+    # Most threads wait for a recogniser; one that waits must not keep another call from opening.
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="decide") as pool:
         server = InferenceServer(
             lambda: LocalConversation(pipeline, pool), f"{settings.bind}:{settings.inference_port}"
         )
         port = await server.start()
         announce(port=port)
         await stop.wait()
-        await server.stop()
+        await server.drain(DRAIN_S)
+
+
+def warm(pipeline: Pipeline, playbook_ids: Iterable[str]) -> None:
+    """Decide once on every playbook, so that no customer waits for what is made at first use."""
+    for playbook_id in playbook_ids:
+        request = CallRequest("warm", "", "", "", playbook_id, Direction.OUTBOUND)
+        opening = Utterance(UtteranceKind.ANSWERED, 0, 0)
+        try:
+            pipeline.decide(pipeline.begin(request), opening, Transcript(""), 1, at=datetime.now(UTC))
+        except VoicebotError as error:
+            # a broken playbook fails its own calls, not the server
+            log.warning("playbook not usable", playbook=playbook_id, error=str(error), hint=error.hint)
 
 
 def main() -> None:
