@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from voicebot.call.pipeline import Pipeline
     from voicebot.call.worker import LineWorker
     from voicebot.registry.playbooks import PlaybookDirectories
+    from voicebot.speech.synthesis.clips import ClipLibrary
     from voicebot.speech.synthesis.prompts import PromptCache
     from voicebot.store.crypto import NumberVault
     from voicebot.store.session import Database
@@ -194,22 +195,41 @@ def voices(settings: Settings) -> tuple[Synthesizer, ...]:
     )
 
 
-def prompts(settings: Settings) -> PromptCache:
-    """Return the prompt cache over the shipped clips, the user's own, and the engines."""
+def clip_libraries(settings: Settings) -> list[ClipLibrary]:
+    """Return the clips: the user's own first, then the shipped ones. Raises DataError."""
     from voicebot.speech.synthesis.clips import ClipLibrary
-    from voicebot.speech.synthesis.prompts import PromptCache
 
-    folders = [
-        folder
+    return [
+        ClipLibrary(folder)
         for place in (settings.home / "clips", resources.demo_dir() / "prompts")
         for folder in sorted(place.glob("*"))
         if (folder / "manifest.json").is_file()
     ]
+
+
+def prompts(
+    settings: Settings, directory: Path | None = None, index: PromptIndex | None = None
+) -> PromptCache:
+    """Return the prompt cache over the clips and the engines.
+
+    Args:
+        settings: names the data home and the weights.
+        directory: of the cache, if not under the data home.
+        index: of the cache; without it, the one in the configured database, if there is one.
+    """
+    from voicebot.speech.synthesis.prompts import PromptCache
+
+    if index is None and directory is None and settings.database_url:
+        from voicebot.store.prompts import PostgresPromptIndex
+        from voicebot.store.session import Database
+
+        index = PostgresPromptIndex(Database(settings.database_url, pool_size=1))
     return PromptCache(
-        settings.home / "prompts",
-        [ClipLibrary(folder) for folder in folders],
+        directory or settings.home / "prompts",
+        clip_libraries(settings),
         voices(settings),
         readings(settings),
+        index=index,
     )
 
 

@@ -268,6 +268,21 @@ class PlaybookVersionRow(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class PromptRow(Base):
+    """A prompt in the cache. Its text lies beside its sound, not here: it may hold a name."""
+
+    __tablename__ = "prompts"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    engine: Mapped[str]
+    style: Mapped[str]
+    duration_ms: Mapped[int]
+    size_bytes: Mapped[int]
+    made_at: Mapped[datetime]
+    used_at: Mapped[datetime]
+    uses: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
 class AuditRow(Base):
     """Who did what. Append-only: a trigger refuses changes."""
 
