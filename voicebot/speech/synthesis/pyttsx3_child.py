@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 VOICE = "sit/cmn"
+ESPEAK_RATE = 1  # espeakRATE in speak_lib.h
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     os.dup2(2, 1)
     # pyttsx3 looks for the system's espeak; the wheel's, loaded first, is found under its name
     os.environ["ESPEAK_DATA_PATH"] = espeakng_loader.get_data_path()
-    ctypes.CDLL(espeakng_loader.get_library_path(), mode=ctypes.RTLD_GLOBAL)
+    espeak = ctypes.CDLL(espeakng_loader.get_library_path(), mode=ctypes.RTLD_GLOBAL)
     import pyttsx3
 
     engine = pyttsx3.init("espeak")
@@ -31,6 +32,8 @@ def main() -> None:
         request = json.loads(line)
         finished.clear()
         engine.setProperty("rate", request["rate"])
+        # pyttsx3 now and then loses the rate for the life of a process: say it to the library as well
+        espeak.espeak_SetParameter(ESPEAK_RATE, request["rate"], 0)
         engine.save_to_file(request["text"], request["file"])
         engine.runAndWait()
         path = Path(request["file"])
