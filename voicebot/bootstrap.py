@@ -18,6 +18,7 @@ from voicebot.domain.errors import SettingsError
 from voicebot.domain.ports import (
     Conversation,
     EmotionAnalyzer,
+    PromptIndex,
     Ranker,
     Recognizer,
     SituationReader,
