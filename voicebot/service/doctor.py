@@ -49,7 +49,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from _ports(settings)
     yield _engine("recogniser", lambda: bootstrap.recognizer(settings).name)
     yield _engine("emotion model", lambda: bootstrap.analyzer(settings).version)
-    yield _engine("ranker", lambda: bootstrap.ranker().version)
+    yield _engine("ranker", lambda: bootstrap.ranker(settings).version)
     yield from _voices(settings)
     yield from _playbooks(settings)
     yield _database(settings)
