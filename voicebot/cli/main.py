@@ -7,6 +7,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 import voicebot
 from voicebot.cli.bench import bench
@@ -21,6 +22,7 @@ from voicebot.cli.prompts import prompts_app
 from voicebot.cli.serve import serve
 from voicebot.cli.simulate import simulate
 from voicebot.cli.train import train_app
+from voicebot.cli.understand import understand
 from voicebot.domain.errors import VoicebotError
 
 app = typer.Typer(
@@ -36,6 +38,7 @@ app.command()(simulate)
 
 app.command()(call)
 app.command()(outcomes)
+app.command()(understand)
 app.add_typer(calls_app, name="calls")
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(playbook_app, name="playbook")
@@ -63,14 +66,14 @@ def _options(
 def main() -> None:
     """Run the command line; a known error becomes two clear lines and exit status 1."""
     try:
-        app()
+        app(prog_name="voicebot")
     except VoicebotError as error:
         if os.environ.get("VOICEBOT_LOG_LEVEL") == "debug":
             raise
         console = Console(stderr=True)
-        console.print(f"[bold red]error[/bold red] {error}", highlight=False)
+        console.print(f"[bold red]error[/bold red] {escape(str(error))}", highlight=False)
         if error.hint:
-            console.print(f"[bold]what to do[/bold] {error.hint}", highlight=False)
+            console.print(f"[bold]what to do[/bold] {escape(error.hint)}", highlight=False)
         sys.exit(1)
 
 

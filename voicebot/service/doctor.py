@@ -37,6 +37,7 @@ class Check:
     ok: bool
     found: str
     mend: str = ""  # what to do if it is not ok
+    needed: bool = True  # False: voicebot works without it
 
 
 def examine(settings: Settings) -> Iterator[Check]:
@@ -110,9 +111,7 @@ def _voices(settings: Settings) -> Iterator[Check]:
     for voice in bootstrap.voices(settings):
         why = voice.available()
         found = why or ("speaks, but robotic: not fit for customers" if voice.robotic else "speaks")
-        yield Check(
-            f"voice {voice.name}", not why, found, "install the extra or name its weights (README, Voices)"
-        )
+        yield Check(f"voice {voice.name}", not why, found, "see README, In production: Voices", needed=False)
 
 
 def _playbooks(settings: Settings) -> Iterator[Check]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import warnings
 from collections.abc import Iterable
 from threading import Lock
 
-import jieba
-import jieba.posseg
+with warnings.catch_warnings():
+    # jieba 0.42 asks for pkg_resources, which is deprecated; it goes on without
+    warnings.simplefilter("ignore")
+    import jieba
+    import jieba.posseg
 
 _CONTENT = frozenset("nvaizltd")  # first letters of jieba's tags for words that carry content
 _EMPTY = frozenset(
