@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ from voicebot.domain.call import (
     EndCause,
     IntentLevel,
     Outcome,
+    Progress,
     PromptRef,
     Turn,
     TurnResult,
@@ -73,6 +74,9 @@ class ScriptedConversation:
         self._next = int(snapshot or b"0")
         self._request = request
         return str(self._next).encode()
+
+    def listen(self, on_progress: Callable[[Progress], None]) -> None:
+        """Scripted lines come without progress: silence decides."""
 
     def speech(self, generation: int, pcm: bytes) -> None:
         server = self._server

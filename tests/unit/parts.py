@@ -73,8 +73,12 @@ class Stream:
     def feed(self, pcm: bytes) -> None:
         self.pcm += pcm
 
-    def result(self, *, final: bool) -> Transcript:
+    def result(
+        self, *, final: bool, on_ending: Callable[[Sequence[float]], None] | None = None
+    ) -> Transcript:
         self.owner.gate.wait(5)
+        if on_ending is not None:
+            on_ending((float(len(self.pcm)),))
         if b"\xff" in self.pcm:
             raise RecognitionError("unreadable")
         letters = "".join(chr(97 + number % 26) for number in range(len(self.pcm) // 1600))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from typing import TypeVar
 from voicebot import codec
 from voicebot.call.pipeline import Pipeline
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
-from voicebot.domain.call import CallRequest, EndCause, Outcome, PromptRef, TurnResult
+from voicebot.domain.call import CallRequest, EndCause, Outcome, Progress, PromptRef, TurnResult
 from voicebot.domain.dialogue import Snapshot
 from voicebot.domain.errors import InferenceError
 from voicebot.domain.ports import RecognitionStream
@@ -43,6 +43,7 @@ class LocalConversation:
         self._newest = 0
         self._committed = 0
         self._deciding: asyncio.Future[TurnResult] | None = None
+        self._on_progress: Callable[[Progress], None] = lambda _: None
 
     async def open(self, request: CallRequest, snapshot: bytes = b"") -> bytes:
         """Begin, or resume from a snapshot. Raises PlaybookError, InferenceError."""
@@ -53,6 +54,10 @@ class LocalConversation:
         else:
             self._snapshot = await self._blocking(lambda: self._pipeline.begin(request))
         return codec.encode(self._snapshot)
+
+    def listen(self, on_progress: Callable[[Progress], None]) -> None:
+        """Have progress told, in the event loop, while decisions are computed."""
+        self._on_progress = on_progress
 
     def speech(self, generation: int, pcm: bytes) -> None:
         """Take speech since onset, in order. What belongs to a committed generation is late and dropped."""
@@ -84,7 +89,8 @@ class LocalConversation:
             pcm = b"".join(part for number, part in self._speech if number <= generation)
             utterance = replace(utterance, audio=Audio(pcm))
         stream = self._stream
-        work = self._blocking(lambda: self._work(snapshot, utterance, stream, generation))
+        tell = self._teller(snapshot, utterance, generation)
+        work = self._blocking(lambda: self._work(snapshot, utterance, stream, generation, tell))
         self._deciding = work
         try:
             result = await work
@@ -124,14 +130,41 @@ class LocalConversation:
         self._snapshot = None
         return self._pipeline.conclude(snapshot, cause)
 
+    def _teller(
+        self, snapshot: Snapshot, utterance: Utterance, generation: int
+    ) -> Callable[[Sequence[float] | None, str | None], None]:
+        """Return what tells the line worker, from any thread, whether this speech may be over."""
+        loop, began = asyncio.get_running_loop(), time.perf_counter()
+
+        def tell(ending: Sequence[float] | None, text: str | None) -> None:
+            found = self._pipeline.endpoint(snapshot, utterance, ending, text)
+            if found is not None:
+                at_ms = round((time.perf_counter() - began) * 1000)
+                progress = Progress(generation, *found, at_ms, text is not None)
+                loop.call_soon_threadsafe(self._on_progress, progress)
+
+        return tell
+
     def _work(
-        self, snapshot: Snapshot, utterance: Utterance, stream: RecognitionStream | None, generation: int
+        self,
+        snapshot: Snapshot,
+        utterance: Utterance,
+        stream: RecognitionStream | None,
+        generation: int,
+        tell: Callable[[Sequence[float] | None, str | None], None],
     ) -> TurnResult:
         """Recognise and decide; in a thread."""
         began = time.perf_counter()
         transcript = Transcript("")
         if utterance.kind is UtteranceKind.SPEECH:
-            transcript = self._pipeline.recognise(stream)
+            endings: list[Sequence[float]] = []
+
+            def hear(ending: Sequence[float]) -> None:
+                endings.append(ending)
+                tell(ending, None)
+
+            transcript = self._pipeline.recognise(stream, on_ending=hear)
+            tell(endings[-1] if endings else None, transcript.text)
         recognise_ms = (time.perf_counter() - began) * 1000
         return self._pipeline.decide(
             snapshot, utterance, transcript, generation, at=datetime.now(UTC), recognise_ms=recognise_ms

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,6 +27,7 @@ from voicebot.domain.errors import InferenceError, VoicebotError
 from voicebot.domain.ports import (
     DialoguePolicy,
     EmotionAnalyzer,
+    EndpointScorer,
     PlaybookSource,
     PromptStore,
     Ranker,
@@ -71,8 +72,10 @@ class Pipeline:
         policy: DialoguePolicy,
         prompts: PromptStore,
         playbooks: PlaybookSource,
+        endpoints: EndpointScorer | None = None,
     ) -> None:
-        """Join the stages."""
+        """Join the stages. Without `endpoints`, ends of turns are told by silence alone."""
+        self._endpoints = endpoints
         self._recognizer = recognizer
         self._analyzer = analyzer
         self._situation_reader = situation_reader
@@ -115,15 +118,35 @@ class Pipeline:
         answers = [phrase for answer in (last.answers if last else ()) for phrase in answer.phrases]
         return self._recognizer.open(LINE_RATE_HZ, (*answers, *playbook.keywords))
 
-    def recognise(self, stream: RecognitionStream | None, *, final: bool = False) -> Transcript:
+    def recognise(
+        self,
+        stream: RecognitionStream | None,
+        *,
+        final: bool = False,
+        on_ending: Callable[[Sequence[float]], None] | None = None,
+    ) -> Transcript:
         """Return the words so far; nothing understood if the engine fails, so that the bot asks back."""
         if stream is None:
             return Transcript("", method="no speech")
         try:
-            return stream.result(final=final)
+            return stream.result(final=final, on_ending=on_ending)
         except VoicebotError as error:
             log.warning("recognition failed", error=str(error))
             return Transcript("", engine=self._recognizer.name, method="failed")
+
+    def endpoint(
+        self, snapshot: Snapshot, utterance: Utterance, ending: Sequence[float] | None, text: str | None
+    ) -> tuple[float, str, bool] | None:
+        """Return the chance that the customer has finished, the words, and whether they are a mere 嗯.
+
+        None without a scorer, or where it can say nothing: then silence alone decides.
+        """
+        if self._endpoints is None or utterance.audio is None:
+            return None
+        score = self._endpoints.score(ending, utterance.audio, text, snapshot.state.expect)
+        if score is None:
+            return None
+        return score, text or "", self._endpoints.backchannel(text or "")
 
     # -- decide --
 

@@ -146,6 +146,18 @@ class TurnResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """What inference thinks, while it still computes, of speech that may or may not be over."""
+
+    generation: int
+    endpoint_score: float  # 0-1: the chance that the customer has finished
+    partial_text: str = ""  # the words, as soon as they are known
+    backchannel: bool = False  # the words are a mere 嗯 or 对: they do not ask for the turn
+    at_ms: int = 0  # since the decision was asked for
+    words_known: bool = False  # partial_text is what was recognised, be it nothing
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """A finished call attempt as it is journaled."""
 

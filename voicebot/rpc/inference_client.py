@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from voicebot import codec
 from voicebot.domain.audio import Audio
-from voicebot.domain.call import CallRequest, EndCause, Outcome, PromptRef, Turn, TurnResult
+from voicebot.domain.call import CallRequest, EndCause, Outcome, Progress, PromptRef, Turn, TurnResult
 from voicebot.domain.errors import InferenceError
 from voicebot.domain.script import Action, Expect
 from voicebot.domain.speech import Utterance
@@ -79,6 +80,7 @@ class RemoteConversation:
         self._decisions: dict[int, asyncio.Future[TurnResult]] = {}
         self._closed: asyncio.Future[Outcome] | None = None
         self._newest = 0
+        self._on_progress: Callable[[Progress], None] = lambda _: None
         self._error: InferenceError | None = None
 
     async def open(self, request: CallRequest, snapshot: bytes = b"") -> bytes:
@@ -94,6 +96,10 @@ class RemoteConversation:
         except InferenceError:
             self._hang_up()
             raise
+
+    def listen(self, on_progress: Callable[[Progress], None]) -> None:
+        """Have progress told while decisions are computed."""
+        self._on_progress = on_progress
 
     def speech(self, generation: int, pcm: bytes) -> None:
         """Pass speech on. A server that takes none any more shows at the next `decide`."""
@@ -185,6 +191,18 @@ class RemoteConversation:
                 _set(self._opened, message.opened.snapshot)
             case "decided":
                 _set(self._decisions.get(message.decided.generation), _result(message.decided))
+            case "progress":
+                told = message.progress
+                self._on_progress(
+                    Progress(
+                        told.generation,
+                        told.endpoint_score,
+                        told.partial_text,
+                        told.backchannel,
+                        told.at_ms,
+                        told.words_known,
+                    )
+                )
             case "closed":
                 _set(self._closed, codec.decode(Outcome, message.closed.outcome_json))
             case "failed":

@@ -15,7 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from pydantic import ValidationError
 
 from voicebot import codec
-from voicebot.domain.call import CallRequest, EndCause, PromptRef, TurnResult
+from voicebot.domain.call import CallRequest, EndCause, Progress, PromptRef, TurnResult
 from voicebot.domain.errors import InferenceError, VoicebotError
 from voicebot.domain.ports import Conversation
 from voicebot.domain.speech import Utterance
@@ -48,6 +48,7 @@ class _Call:
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._call_id = ""
+        conversation.listen(self._progress)
 
     async def converse(self) -> None:
         """Serve messages until close or the end of the stream."""
@@ -100,6 +101,17 @@ class _Call:
             await self._fail(generation, InferenceError(f"unexpected {type(error).__name__}"))
         else:
             await self._write(pb.FromInference(decided=_decided(result)))
+
+    def _progress(self, progress: Progress) -> None:
+        told = pb.Progress(
+            generation=progress.generation,
+            endpoint_score=progress.endpoint_score,
+            partial_text=progress.partial_text,
+            backchannel=progress.backchannel,
+            at_ms=progress.at_ms,
+            words_known=progress.words_known,
+        )
+        self._background(self._write(pb.FromInference(progress=told)))
 
     async def _fail(self, generation: int, error: Exception) -> None:
         text = str(error)

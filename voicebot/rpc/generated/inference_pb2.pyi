@@ -57,16 +57,34 @@ class Close(_message.Message):
     def __init__(self, cause: _Optional[str] = ...) -> None: ...
 
 class FromInference(_message.Message):
-    __slots__ = ("opened", "decided", "closed", "failed")
+    __slots__ = ("opened", "decided", "closed", "failed", "progress")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     DECIDED_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
     opened: Opened
     decided: Decided
     closed: Closed
     failed: Failed
-    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., decided: _Optional[_Union[Decided, _Mapping]] = ..., closed: _Optional[_Union[Closed, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ...) -> None: ...
+    progress: Progress
+    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., decided: _Optional[_Union[Decided, _Mapping]] = ..., closed: _Optional[_Union[Closed, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ...) -> None: ...
+
+class Progress(_message.Message):
+    __slots__ = ("generation", "endpoint_score", "partial_text", "backchannel", "at_ms", "words_known")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_SCORE_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_TEXT_FIELD_NUMBER: _ClassVar[int]
+    BACKCHANNEL_FIELD_NUMBER: _ClassVar[int]
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    WORDS_KNOWN_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    endpoint_score: float
+    partial_text: str
+    backchannel: bool
+    at_ms: int
+    words_known: bool
+    def __init__(self, generation: _Optional[int] = ..., endpoint_score: _Optional[float] = ..., partial_text: _Optional[str] = ..., backchannel: _Optional[bool] = ..., at_ms: _Optional[int] = ..., words_known: _Optional[bool] = ...) -> None: ...
 
 class Opened(_message.Message):
     __slots__ = ("snapshot",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypedDict
@@ -140,7 +140,12 @@ class VoskStream:
         self._waiting.append(pcm)
         self._executor.submit(self._decode)
 
-    def result(self, *, final: bool) -> Transcript:
+    def result(
+        self,
+        *,
+        final: bool,
+        on_ending: Callable[[Sequence[float]], None] | None = None,  # has no encoder to tell from
+    ) -> Transcript:
         """Return the words so far. What comes after a speculative result is added to it."""
         if self._over:
             raise RecognitionError("the stream is over", hint="open a new one for the next utterance")

@@ -7,7 +7,7 @@ much for nothing, windows as short as the clip loop, and a prompt of sentences t
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, replace
@@ -112,8 +112,12 @@ class WhisperStream:
             self._dropped += excess
             self._windows.clear()
 
-    def result(self, *, final: bool) -> Transcript:
+    def result(
+        self, *, final: bool, on_ending: Callable[[Sequence[float]], None] | None = None
+    ) -> Transcript:
         """Return the words so far; computes only if speech came since the last result.
+
+        `on_ending` gets the encoder's view of the last 200 ms as soon as it is there (see Decoder.decode).
 
         Raises:
             RecognitionError: the stream is over, or no decoder was free in time.
@@ -126,7 +130,9 @@ class WhisperStream:
         if read is not None and self._unchanged(read, pcm):
             return read.transcript
         began = len(pcm) + self._dropped
-        self._running = self._pool.submit(lambda decoder: self._transcribe(decoder, pcm), urgent=final)
+        self._running = self._pool.submit(
+            lambda decoder: self._transcribe(decoder, pcm, on_ending), urgent=final
+        )
         try:
             transcript = self._running.result(self._timeout_s)
         except FutureTimeout as late:
@@ -151,17 +157,21 @@ class WhisperStream:
         since = pcm[max(0, read.size - self._dropped) :]
         return sound.is_quiet(since, self._rate_hz, read.peak_dbov)
 
-    def _transcribe(self, decoder: Decoder, pcm: bytes) -> Transcript:
+    def _transcribe(
+        self, decoder: Decoder, pcm: bytes, on_ending: Callable[[Sequence[float]], None] | None
+    ) -> Transcript:
         began = time.thread_time()
         samples = sound.at_engine_rate(pcm, self._rate_hz)
         span = sound.voiced_span(samples)
         if span is None or span[1] - span[0] < _SHORTEST_S:
             return Transcript("", engine=self._engine, compute_s=time.thread_time() - began)
         parts, decoding_s = [], 0.0
-        for start, end in sound.cuts(samples, WINDOW_S):
+        stretches = sound.cuts(samples, WINDOW_S)
+        for start, end in stretches:
             part = self._windows.get((start, end))
             if part is None:
-                part = decoder.decode(samples[start:end])
+                last = (start, end) == stretches[-1]
+                part = decoder.decode(samples[start:end], on_ending if last else None)
                 decoding_s += part.compute_s
                 self._windows[(start, end)] = part
             parts.append(part)
