@@ -65,7 +65,7 @@ class CallSession:
         self._inbox: asyncio.Queue[Event] = asyncio.Queue()
         self._machine = TurnMachine(config.tuning)
         self._line: Line | None = None
-        self._conversation = config.conversation()
+        self._conversation = self._new_conversation()
         self._snapshot = b""
         self._speech = bytearray()  # since the last commit: what a new stream would need
         self._asked: Decide | None = None
@@ -209,6 +209,11 @@ class CallSession:
         self._speech += speech.pcm
         self._conversation.speech(speech.generation, speech.pcm)
 
+    def _new_conversation(self) -> Conversation:
+        conversation = self._config.conversation()
+        conversation.listen(lambda progress: self._act(lambda machine: machine.progress(progress)))
+        return conversation
+
     async def _ask(self, asked: Decide) -> None:
         self._asked = asked
         self._decided = None
@@ -292,7 +297,7 @@ class CallSession:
 
     async def _reopen(self) -> bool:
         self._later(_abandon(self._conversation))
-        self._conversation = self._config.conversation()
+        self._conversation = self._new_conversation()
         try:
             async with asyncio.timeout(self._config.open_timeout_s):
                 await self._conversation.open(self.request, self._snapshot)

@@ -3,16 +3,23 @@
 It joins segmentation, speculation and playout on frame time, 20 ms a frame. At the first short pause
 it asks for a decision on the speech so far, under a new generation. If the customer goes on, that
 generation is dead: its answer is neither spoken nor committed. If the silence lasts, it is committed
-as soon as its answer is there, and the answer starts on the next frame.
+as soon as its answer is there, and the answer starts on the next frame. How long that silence must be depends
+on what inference thinks of the speech's end; without its word, plain silence decides.
+
+Speech over a prompt holds the prompt at once. If it goes on, it is an interruption; if it was short, its
+words decide: after a mere 嗯, or no words, the prompt goes on at the beginning of the phrase that was cut.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from voicebot.domain.audio import FRAME_BYTES, FRAME_MS
+from voicebot.call.rewind import resume_ms
+from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, SILENT_FRAME
+from voicebot.domain.call import Progress
 from voicebot.domain.script import Action
 from voicebot.domain.speech import Utterance, UtteranceKind
+from voicebot.speech.segmentation.echo import EchoGuard
 from voicebot.speech.segmentation.segmenter import Segmenter, SegmentTuning
 
 
@@ -21,8 +28,13 @@ class TurnTuning:
     """When turns change hands."""
 
     pause_ms: int = 200  # of silence: ask for a decision
-    endpoint_ms: int = 640  # of silence: the utterance is over
-    barge_in_ms: int = 360  # voiced speech over a prompt that stops it; a 嗯 is shorter
+    endpoint_ms: int = 640  # of silence: the utterance is over, as long as inference says nothing
+    threshold: float = 0.5  # endpoint score from which `short_ms` of silence are enough, else `long_ms`
+    short_ms: int = 480
+    long_ms: int = 860
+    words_ms: int = 900  # of silence: then a held prompt goes on, even if the words are not known
+    hold_ms: int = 160  # voiced speech over a prompt that holds it
+    barge_in_ms: int = 480  # that interrupts it for good; 嗯 and 对 are shorter
     max_utterance_ms: int = 30_000  # then it is over in any case: noise never pauses
     opening_ms: int = 300  # after the answer: the phone is on its way to the ear
     tail_ms: int = 240  # after the last prompt, before hanging up: the far end's jitter buffer
@@ -106,6 +118,7 @@ class _Asked:
     kind: UtteranceKind
     due_ms: int | None = None  # since when it is the customer's last word; None: it may still go on
     answer: Answer | None = None
+    score: float | None = None  # the chance that the customer has finished, as far as inference has told
     digits: str = ""
     sealed: bool = False  # more speech does not change it
 
@@ -115,12 +128,21 @@ class _Prompt:
     """What the bot is saying."""
 
     answer: Answer
+    pcm: bytes
     at_ms: int = 0  # already sent
+    held: bool = False  # silent, until it is known whether the customer interrupts
+    false_stops: int = 0
 
     @property
     def length_ms(self) -> int:
-        size = sum(len(stretch.pcm) for stretch in self.answer.stretches)
-        return -(-size // FRAME_BYTES) * FRAME_MS
+        return -(-len(self.pcm) // FRAME_BYTES) * FRAME_MS
+
+    def frame(self) -> bytes:
+        """What the line says while this prompt plays."""
+        if self.held:
+            return SILENT_FRAME
+        at = self.at_ms // FRAME_MS * FRAME_BYTES
+        return self.pcm[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\0")
 
     @property
     def final(self) -> bool:
@@ -145,7 +167,9 @@ class TurnMachine:
         self.tuning = tuning or TurnTuning()
         self.generation = 0
         self.patience_ms = 6000
+        self.false_stops = 0  # prompts that were held for a mere 嗯 or a noise
         self._segments = Segmenter(self.tuning.segments)
+        self._echo = EchoGuard()
         self._asked: _Asked | None = None
         self._prompt: _Prompt | None = None
         self._open = False  # the stretch of speech is a real utterance, not a 嗯 over a prompt
@@ -175,6 +199,9 @@ class TurnMachine:
 
     def frame(self, pcm: bytes, voiced: bool) -> list[Output]:
         """Take a frame of the customer's, with the voice detector's verdict."""
+        self._echo.push(self._prompt.frame() if self._prompt else SILENT_FRAME, pcm)
+        if voiced and self._prompt is not None and self._echo.is_echo():
+            voiced = False
         self._segments.push(pcm, voiced)
         if not self._done:
             self._follow_prompt()
@@ -189,6 +216,20 @@ class TurnMachine:
             self._asked.answer = answer
             if self.now_ms > 0:
                 self._commit()
+        return self._done_so_far()
+
+    def progress(self, progress: Progress) -> list[Output]:
+        """Take what inference thinks of the speech so far, while it still computes."""
+        asked = self._asked
+        if asked is None or asked.generation != progress.generation or self._done:
+            return self._done_so_far()
+        asked.score = progress.endpoint_score
+        if progress.words_known and self._prompt is not None and not self._open:
+            if progress.partial_text and not progress.backchannel:
+                self._open = True
+                self._interrupt()
+            else:
+                self._go_on()
         return self._done_so_far()
 
     def dtmf(self, digit: str) -> list[Output]:
@@ -227,7 +268,7 @@ class TurnMachine:
     def _follow_prompt(self) -> None:
         """Count what was sent of the prompt, and see its end."""
         prompt = self._prompt
-        if prompt is not None:
+        if prompt is not None and not prompt.held:
             prompt.at_ms += FRAME_MS
             if prompt.at_ms >= prompt.length_ms:
                 self._prompt_ended(prompt)
@@ -246,8 +287,7 @@ class TurnMachine:
         if not segments.active:
             return
         if not self._open and not self._qualifies():
-            if segments.silence_ms >= self.tuning.endpoint_ms:
-                segments.close()  # a 嗯 while the bot spoke
+            self._follow_short_speech()
             return
         self._open = True
         self._interrupt()
@@ -261,8 +301,50 @@ class TurnMachine:
         if asked is None:
             if segments.speaking and segments.untaken_ms() >= self.tuning.chunk_ms:
                 self._out.append(Send(self.generation + 1, segments.take()))
-        elif asked.due_ms is None and (asked.sealed or segments.silence_ms >= self.tuning.endpoint_ms):
+        elif asked.due_ms is None and (asked.sealed or segments.silence_ms >= self._wait_ms(asked)):
             asked.due_ms = self.now_ms
+
+    def _wait_ms(self, asked: _Asked) -> int:
+        """How much silence ends the utterance."""
+        if asked.score is None:
+            return self.tuning.endpoint_ms
+        return self.tuning.short_ms if asked.score >= self.tuning.threshold else self.tuning.long_ms
+
+    def _follow_short_speech(self) -> None:
+        """Hold the prompt while the customer may be interrupting, and ask what a short sound over it was."""
+        segments, prompt, asked = self._segments, self._prompt, self._asked
+        if prompt is None or prompt.final or prompt.protected or self._finish is not None:
+            if segments.silence_ms >= self.tuning.endpoint_ms:
+                segments.close()  # a 嗯 while the bot spoke
+            return
+        if segments.speaking:
+            if asked is not None:
+                self._asked = None  # the customer goes on: that decision is dead
+            if segments.speech_ms >= self.tuning.hold_ms and not prompt.held and not prompt.false_stops:
+                prompt.held = True
+                self._out.append(Flush())
+        elif asked is None and segments.silence_ms >= self.tuning.pause_ms:
+            if segments.speech_ms >= self.tuning.hold_ms:
+                self._barged_in, self._heard_ms = True, prompt.at_ms
+                self._ask(UtteranceKind.SPEECH)
+            else:
+                self._go_on()  # too short for a word
+        elif asked is not None and segments.silence_ms >= self.tuning.words_ms:
+            self._go_on()  # nobody says what it was
+
+    def _go_on(self) -> None:
+        """It was no interruption: say the cut phrase again and go on from there."""
+        prompt = self._prompt
+        self._segments.close()
+        self._asked = None
+        self._barged_in, self._heard_ms = False, None
+        if prompt is None or not prompt.held:
+            return
+        prompt.held = False
+        prompt.false_stops += 1
+        self.false_stops += 1
+        prompt.at_ms = resume_ms(prompt.pcm, prompt.at_ms)
+        self._out.append(Play(prompt.pcm[prompt.at_ms // FRAME_MS * FRAME_BYTES :]))
 
     def _qualifies(self) -> bool:
         """Whether the open stretch is an utterance: not the first 喂, not a 嗯 over a prompt."""
@@ -281,7 +363,8 @@ class TurnMachine:
         if not prompt.protected:
             self._heard_ms = prompt.at_ms
             self._prompt = None
-            self._out.append(Flush())
+            if not prompt.held:
+                self._out.append(Flush())
 
     def _follow_clock(self) -> None:
         """Ask what to say to a customer who says nothing."""
@@ -337,8 +420,8 @@ class TurnMachine:
         self._say(answer)
 
     def _say(self, answer: Answer) -> None:
-        prompt = _Prompt(answer)
         pcm = b"".join(stretch.pcm for stretch in answer.stretches)
+        prompt = _Prompt(answer, pcm)
         if pcm:
             self._prompt = prompt
             self._out.append(Play(pcm))
