@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ from voicebot.speech.synthesis.prompt_files import MAX_BYTES, PromptFiles
 
 log = structlog.get_logger()
 
+_HANZI = re.compile(r"[\u3400-\u9fff〇]")
+_UNSPOKEN = re.compile(r"[^\u3400-\u9fff〇，、。！？；：—（）“”‘’《》…·\s]")
 MAX_TEXT = 300  # hanzi; longer than a minute is no prompt for a phone
 
 
@@ -95,6 +98,21 @@ class PromptCache:
             if self._files.read(self._engine_key(engine, line, style)):
                 return engine.name
         return ""
+
+    def robotic(self, source: str) -> bool:
+        """Whether an engine, or the clip of an engine, is not fit for customers."""
+        return any(engine.robotic and engine.name in source for engine in self._engines)
+
+    def ahead(self, text: str, style: Style = Style.NEUTRAL) -> None:
+        """Make a text ready, if need be by rendering it, with a voice fit for customers.
+
+        Raises:
+            SynthesisError: only a robotic voice could speak it here.
+        """
+        source = self.ready(text, style)
+        if not source or self.robotic(source):
+            engines = [engine for engine in self._engines if not engine.robotic]
+            self._spoken(checked(text), style, False, engines)
 
     def audio(self, key: str) -> Audio:
         """Return a prompt's sound. Raises SynthesisError if it is missing or damaged."""
@@ -170,9 +188,11 @@ class PromptCache:
 
     # -- engines --
 
-    def _spoken(self, text: str, style: Style, protected: bool) -> PromptRef:
+    def _spoken(
+        self, text: str, style: Style, protected: bool, engines: Sequence[Synthesizer] | None = None
+    ) -> PromptRef:
         reasons: list[str] = []
-        for engine in self._engines:
+        for engine in self._engines if engines is None else engines:
             absent = engine.available()
             if absent:
                 reasons.append(f"{engine.name}: {absent}")
@@ -215,7 +235,11 @@ class PromptCache:
 
 
 def checked(text: str) -> str:
-    """Return a text that can be a prompt. Raises SynthesisError if it is empty or too long."""
+    """Return a text that can be a prompt.
+
+    Raises:
+        SynthesisError: it is empty, too long, or has characters that nobody says.
+    """
     line = text.strip()
     if not line:
         raise SynthesisError("an empty text", hint="Look at the script that was chosen.")
@@ -223,6 +247,12 @@ def checked(text: str) -> str:
         raise SynthesisError(
             f"a text of {len(line)} characters, at most {MAX_TEXT} fit into a prompt",
             hint="Split the script.",
+        )
+    unknown = "".join(dict.fromkeys(_UNSPOKEN.findall(line)))
+    if unknown or not _HANZI.search(line):
+        raise SynthesisError(
+            f"nobody can say {unknown or 'punctuation alone'!r}",
+            hint="Write it in hanzi and Chinese punctuation; a {slot} needs a value in hanzi.",
         )
     return line
 
