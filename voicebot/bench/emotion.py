@@ -24,7 +24,7 @@ from voicebot.domain.audio import Audio
 from voicebot.domain.emotion import Distribution
 from voicebot.domain.errors import DataError
 from voicebot.domain.speech import Prosody
-from voicebot.emotion import fusion, prosody
+from voicebot.emotion import fusion, operating, prosody
 from voicebot.emotion.analyzer import Analyzer
 from voicebot.emotion.lexicon import Entry
 from voicebot.emotion.prosody import NAMES
@@ -33,7 +33,6 @@ from voicebot.registry import resources
 F64 = NDArray[np.float64]
 BASELINE = 3
 RESAMPLES = 1000
-AMBIGUOUS = (0.4, 0.75)  # negative mass of phrases whose tone decides; beyond it the words alone tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,8 @@ def run(options: Options) -> Result:
         f"{analyzer.version}; no weight was fitted on acted speech; the choice of features saw EmoDB",
         "files of the baseline are not judged",
         "calm_called_annoyed and irritated_caught: phrases whose negative share in the lexicon is "
-        f"{AMBIGUOUS[0]}-{AMBIGUOUS[1]}, crossed with every sound; insults are annoyed in any tone",
+        f"{operating.AMBIGUOUS[0]}-{operating.AMBIGUOUS[1]}, crossed with every sound; insults are annoyed "
+        "in any tone",
         "the voice hears excitement: see which other emotions are flagged",
     )
     return Result(summary, rows, (options.seed,), notes)
@@ -139,7 +139,7 @@ def judge(analyzer: Analyzer, clips: Sequence[Clip], *, neutral_baseline: bool) 
 def cross(analyzer: Analyzer, heard: Sequence[Heard]) -> list[dict[str, Any]]:
     """Say phrases of both polarities in every sound: lexicon alone, model alone, hard vote, ours."""
     phrases = [entry for entry in analyzer.lexicon.entries.values() if entry.kind == "phrase"]
-    ambiguous = [e for e in phrases if AMBIGUOUS[0] <= fusion.negative(e.distribution) <= AMBIGUOUS[1]]
+    ambiguous = operating.ambiguous(analyzer.lexicon)
     friendly = [e for e in phrases if fusion.negative(e.distribution) < analyzer.rule.ground]
     systems: dict[str, Callable[[Entry, Heard], bool]] = {
         "words: lexicon alone": lambda e, _: _negative(e.distribution),

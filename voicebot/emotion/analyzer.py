@@ -29,10 +29,10 @@ class Analyzer:
     """The EmotionAnalyzer port. Holds no state of a call, so any thread may use it."""
 
     def __init__(self, lexicon: Lexicon, second: EmotionModel, rule: FusionRule | None = None) -> None:
-        """Take the two sources of emotion and how to fuse them."""
+        """Take the two sources of emotion and how to fuse them; by default with the model's threshold."""
         self.lexicon = lexicon
         self.model = second
-        self.rule = rule or FusionRule()
+        self.rule = rule or FusionRule(negative_threshold=second.negative_threshold)
         self.version = f"{second.version}+{lexicon.version}"
 
     @classmethod

@@ -49,6 +49,7 @@ class EmotionModel:
     keyword: tuple[Linear, ...]
     second_coef: F64  # (5, inputs)
     second_intercept: F64  # (5,)
+    negative_threshold: float = 0.5  # fused negative mass from which a label is negative
 
     def raised(self, relative: Sequence[float], *, keyword: bool = False) -> float:
         """Return the log odds that a voice is raised, clipped to +-4.
@@ -93,7 +94,10 @@ def load(directory: Path) -> EmotionModel:
             keyword=tuple(_linear(member) for member in raw["keyword"]),
             second_coef=np.array(raw["second"]["coef"], np.float64),
             second_intercept=np.array(raw["second"]["intercept"], np.float64),
+            negative_threshold=float(raw["negative_threshold"]),
         )
+        if not 0 < model.negative_threshold < 1:
+            raise ValueError("the threshold is no share")  # noqa: TRY301  as above
         model.second(None, model.raised([0.0] * len(NAMES)), model.raised([0.0] * len(NAMES), keyword=True))
     except (OSError, KeyError, TypeError, ValueError, IndexError) as wrong:
         raise ModelError(
