@@ -16,10 +16,13 @@ import pytest
 from voicebot.bench.telephone import read, telephone
 from voicebot.domain.audio import Audio
 from voicebot.domain.errors import ModelError, RecognitionError
+from voicebot.domain.script import Style
 from voicebot.domain.speech import Transcript
+from voicebot.registry import resources
 from voicebot.speech.recognition import weights
 from voicebot.speech.recognition.vosk import VoskRecognizer
 from voicebot.speech.recognition.whisper import WhisperRecognizer
+from voicebot.speech.synthesis.clips import ClipLibrary
 from voicebot.text.distance import character_error
 from voicebot.text.normalise import comparable
 
@@ -80,6 +83,20 @@ def test_read_mandarin_is_understood_over_the_telephone(
 @pytest.mark.parametrize("said", ["是", "好", "可以", "不用", "不要", "需要", "喂"])
 def test_short_answers_are_not_eaten(whisper: WhisperRecognizer, test_data: Path, said: str) -> None:
     assert comparable(hear(whisper, word(test_data, said), said).text) == said
+
+
+@pytest.mark.parametrize(
+    ("customer", "said"), [("price", "可以提前还吗？"), ("wants_human", "我想找人工客服。")]
+)
+def test_the_end_of_a_sentence_is_heard_when_nothing_follows_it(
+    whisper: WhisperRecognizer, customer: str, said: str
+) -> None:
+    library = ClipLibrary(resources.demo_dir() / "customers" / customer)
+    clip = library.find(said, Style.NEUTRAL)
+    assert clip is not None
+    pause = bytes(4800)  # 300 ms
+    line = telephone(Audio(pause + library.audio(clip).pcm + pause))
+    assert character_error([(said, hear(whisper, line).text)]) < 0.35
 
 
 @pytest.mark.parametrize("said", ["贵", "便宜", "不"])
