@@ -76,7 +76,7 @@ def test_every_text_of_the_shipped_playbook_has_its_clip(tmp_path: Path) -> None
     shipped_texts = {clip.text for clip in shipped().clips}
 
     for order in playbook_orders(book):
-        assert shipped_texts >= {order.text}, "render it: voicebot prompts render --weights DIR"
+        assert shipped_texts >= {order.text}, "render it: voicebot prompts render --shipped --weights DIR"
         ref = prompts.prepare(order.text, order.style)
         assert ref.engine.startswith("clip:kokoro")
         assert prompts.audio(ref.key).duration_s == pytest.approx(ref.duration_ms / 1000, abs=0.01)

@@ -19,6 +19,7 @@ from voicebot.cli.doctor import doctor
 from voicebot.cli.outcomes import outcomes
 from voicebot.cli.playbook import playbook_app
 from voicebot.cli.prompts import prompts_app
+from voicebot.cli.say import say
 from voicebot.cli.serve import serve
 from voicebot.cli.simulate import simulate
 from voicebot.cli.train import train_app
@@ -44,6 +45,7 @@ app.add_typer(campaign_app, name="campaign")
 app.add_typer(playbook_app, name="playbook")
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(train_app, name="train")
+app.command()(say)
 app.command()(bench)
 app.command()(doctor)
 

@@ -1,46 +1,124 @@
-"""`voicebot prompts`: render clips ahead, and see what is there."""
+"""`voicebot prompts`: render or record clips ahead, and see what is there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from voicebot import bootstrap
+from voicebot.campaign.readiness import coverage
 from voicebot.dialogue import playbook as playbooks
 from voicebot.domain.errors import ModelError, SettingsError
 from voicebot.domain.ports import Synthesizer
 from voicebot.domain.script import Playbook
 from voicebot.registry import resources
-from voicebot.speech.synthesis.clips import ClipLibrary
+from voicebot.settings import Settings
+from voicebot.speech.synthesis.espeak import EspeakSynthesizer
 from voicebot.speech.synthesis.kokoro import KokoroSynthesizer
+from voicebot.speech.synthesis.prompt_files import PromptFiles
+from voicebot.speech.synthesis.pyttsx3_engine import Pyttsx3Synthesizer
+from voicebot.speech.synthesis.recordings import import_recordings
 from voicebot.speech.synthesis.rendering import ClipOrder, RenderReport, playbook_orders, render_clips
 from voicebot.speech.synthesis.spoken import slot_parts
+from voicebot.store.prompts import PostgresPromptIndex, PromptRepository
 
 prompts_app = typer.Typer(help="Prompts: what the bot says, as sound.", no_args_is_help=True)
 
+ESPEAK_LICENCE = "speech made by espeak-ng: free to use"
 KOKORO_LICENCE = "Apache-2.0 (rendered with Kokoro-82M v1.0, Apache-2.0)"
+SYSTEM = (ClipOrder("不好意思，系统出了点问题，稍后再联系您，再见。"),)
+ROBOTIC: Mapping[str, Callable[[], Synthesizer]] = {
+    "pyttsx3": Pyttsx3Synthesizer,
+    "espeak": EspeakSynthesizer,
+}
+Playbooks = Annotated[str, typer.Option(help="Id of a playbook, or a file.")]
 Weights = Annotated[
-    Path, typer.Option(help="folder with Kokoro's model_quantized.onnx and voices/", envvar="VOICEBOT_KOKORO")
+    Path | None,
+    typer.Option(help="Folder with Kokoro's model_quantized.onnx and voices/.", envvar="VOICEBOT_KOKORO"),
 ]
 
 
-def find_playbook(name: str) -> Playbook:
-    """Return a playbook by file, or by id among the shipped ones."""
+def find_playbook(name: str, settings: Settings) -> Playbook:
+    """Return a playbook by file, or by id. Raises PlaybookError."""
     path = Path(name)
-    return playbooks.load(path if path.suffix else resources.playbooks_dir() / f"{name}.yaml")
+    return playbooks.load(path) if path.suffix else bootstrap.playbooks(settings).get(name)
 
 
 def ready(engine: Synthesizer) -> None:
     """Raise ModelError if an engine cannot speak here."""
     missing = engine.available()
     if missing:
-        raise ModelError(missing, hint="Install the extra `kokoro` and name the weights with --weights.")
+        raise ModelError(
+            missing, hint="Name Kokoro's weights with --weights, or take --engine espeak (robotic)."
+        )
+
+
+def warn_robotic(what: str) -> None:
+    """Say that customers would hear a robot."""
+    Console(stderr=True).print(
+        f"[bold yellow]warning[/bold yellow] {escape(what)}: a robotic voice, not fit for customers; "
+        "render with Kokoro or import recordings",
+        highlight=False,
+    )
+
+
+def all_orders(book: Playbook) -> list[ClipOrder]:
+    """Return every text of a playbook, and the parts of those with slots."""
+    return [*playbook_orders(book), *(ClipOrder(text, kind="part") for text in slot_parts(book))]
+
+
+def missing_orders(book: Playbook, settings: Settings, directory: Path) -> list[ClipOrder]:
+    """Return what no other library of clips has; parts are kept together, so that one voice says all."""
+    others = [lib for lib in bootstrap.clip_libraries(settings) if lib.directory != directory]
+    prompts = [o for o in playbook_orders(book) if not any(lib.find(o.text, o.style) for lib in others)]
+    parts = [ClipOrder(text, kind="part") for text in slot_parts(book)]
+    joined = any(all(lib.find(part.text, part.style) for part in parts) for lib in others)
+    return prompts if joined else [*prompts, *parts]
+
+
+def _weights(weights: Path | None, settings: Settings) -> Path:
+    return weights or settings.kokoro or settings.home / "kokoro"
+
+
+def _engine(name: str, weights: Path, voice: str, book: Playbook, threads: int) -> Synthesizer:
+    if name == "kokoro":
+        return KokoroSynthesizer(weights, voice, book.readings, threads)
+    if name in ROBOTIC:
+        return ROBOTIC[name]()
+    raise SettingsError(f"no engine is called {name!r}", hint="--engine: kokoro, pyttsx3 or espeak")
+
+
+def _render(
+    orders: Sequence[ClipOrder],
+    speaker: Synthesizer,
+    directory: Path,
+    voice: str,
+    readings: Mapping[str, str],
+    title: str,
+) -> None:
+    if not orders and not directory.exists():
+        Console().print(f"{title}: every text has a sound already")
+        return
+    with bar(title) as progress:
+        report = render_clips(
+            orders,
+            speaker,
+            directory,
+            voice=speaker.name if speaker.robotic else voice,
+            licence=ESPEAK_LICENCE if speaker.robotic else KOKORO_LICENCE,
+            readings=readings,
+            progress=progress,
+        )
+    show(report, directory)
 
 
 @contextmanager
@@ -62,39 +140,69 @@ def show(report: RenderReport, directory: Path) -> None:
 
 @prompts_app.command()
 def render(
-    weights: Weights,
-    playbook: Annotated[str, typer.Option(help="id of a shipped playbook, or a file")] = "consumer_loan",
-    engine: Annotated[str, typer.Option(help="kokoro")] = "kokoro",
-    voice: Annotated[str, typer.Option(help="voice of the bot")] = "zf_xiaoxiao",
-    out: Annotated[Path | None, typer.Option(help="folder of the clips; default: the package's own")] = None,
+    playbook: Playbooks = "consumer_loan",
+    weights: Weights = None,
+    engine: Annotated[str, typer.Option(help="kokoro, pyttsx3 or espeak")] = "kokoro",
+    voice: Annotated[str, typer.Option(help="Kokoro's voice of the bot")] = "zf_xiaoxiao",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the clips; default: under the data home.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
+    shipped: Annotated[
+        bool, typer.Option(help="Render all of it into the package, for its next version.")
+    ] = False,
 ) -> None:
-    """Render everything a playbook can say without knowing the customer, and the parts of its slots."""
-    if engine != "kokoro":
-        raise SettingsError(f"no engine {engine!r} renders ahead", hint="Use --engine kokoro.")
-    book = find_playbook(playbook)
-    speaker = KokoroSynthesizer(weights, voice, book.readings, threads)
+    """Render what a playbook can say and has no sound yet: its texts, and the parts of its slots.
+
+    Examples:
+      voicebot prompts render --playbook consumer_loan --weights ~/kokoro
+      voicebot prompts render --playbook my_product --engine espeak
+    """
+    settings = Settings()
+    book = find_playbook(playbook, settings)
+    speaker = _engine(engine, _weights(weights, settings), voice, book, threads)
     ready(speaker)
-    directory = out or resources.demo_dir() / "prompts" / book.id
-    orders = (*playbook_orders(book), *(ClipOrder(text, kind="part") for text in slot_parts(book)))
-    with bar(book.title) as progress:
-        report = render_clips(
-            orders,
-            speaker,
-            directory,
-            voice=voice,
-            licence=KOKORO_LICENCE,
-            readings=book.readings,
-            progress=progress,
-        )
-    show(report, directory)
+    if speaker.robotic:
+        warn_robotic(speaker.name)
+    if shipped:
+        directory = resources.demo_dir() / "prompts" / book.id
+        orders = all_orders(book)
+        _render(SYSTEM, speaker, resources.demo_dir() / "prompts" / "system", voice, {}, "system")
+    else:
+        directory = out or settings.home / "clips" / book.id
+        orders = missing_orders(book, settings, directory)
+    _render(orders, speaker, directory, voice, book.readings, book.title)
+
+
+@prompts_app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="Of WAV, FLAC, OGG or MP3 files.")],
+    voice: Annotated[str, typer.Option(help="Who speaks.")],
+    licence: Annotated[str, typer.Option(help="What the recordings may be used for.")],
+    playbook: Playbooks = "consumer_loan",
+) -> None:
+    """Take recordings of a human voice. A file is named by its script id, id.style, or its words.
+
+    Example:
+      voicebot prompts import recordings/ --voice 小林 --licence "own recording" --playbook consumer_loan
+    """
+    settings = Settings()
+    book = find_playbook(playbook, settings)
+    directory = settings.home / "clips" / f"{book.id}-recorded"
+    done = import_recordings(folder, book, directory, voice=voice, licence=licence)
+    console = Console()
+    console.print(f"{directory}: {len(done.clips)} taken, {len(done.missing)} texts without a recording")
+    for file, reason in done.refused.items():
+        console.print(f"[red]{escape(file)}[/red] {escape(reason)}", highlight=False)
+    if done.refused:
+        raise typer.Exit(1)
 
 
 @prompts_app.command()
 def customers(
-    weights: Weights,
     personas: Annotated[Path | None, typer.Option(help="file of personas; default: the shipped one")] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the clips; default: the package's own")] = None,
+    weights: Weights = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
 ) -> None:
     """Render the lines of the simulated customers."""
@@ -105,7 +213,7 @@ def customers(
     for person in people.load(personas or resources.demo_dir() / "personas.yaml"):
         if not person.lines:
             continue
-        speaker = KokoroSynthesizer(weights, person.voice, {}, threads, person.speed)
+        speaker = KokoroSynthesizer(_weights(weights, Settings()), person.voice, {}, threads, person.speed)
         ready(speaker)
         with bar(person.title) as progress:
             show(
@@ -116,18 +224,64 @@ def customers(
 
 @prompts_app.command()
 def status(
-    playbook: Annotated[str, typer.Option(help="id of a shipped playbook, or a file")] = "consumer_loan",
-    clips: Annotated[
-        Path | None, typer.Option(help="folder of the clips; default: the package's own")
-    ] = None,
+    playbook: Playbooks = "consumer_loan",
+    usage: Annotated[
+        bool, typer.Option(help="Say what was used in calls, from the index in the database.")
+    ] = False,
 ) -> None:
-    """List the texts of a playbook that have no clip yet."""
-    book = find_playbook(playbook)
-    library = ClipLibrary(clips or resources.demo_dir() / "prompts" / book.id)
-    orders = playbook_orders(book)
-    missing = [order for order in orders if library.find(order.text, order.style) is None]
-    table = Table("style", "text", title=f"{len(orders) - len(missing)} of {len(orders)} texts have a clip")
-    for order in missing:
-        table.add_row(order.style.value, order.text)
-    Console().print(table)
-    raise typer.Exit(1 if missing else 0)
+    """Say who speaks the texts of a playbook, and which have no sound yet."""
+    settings = Settings()
+    book = find_playbook(playbook, settings)
+    cache = bootstrap.prompts(settings)
+    found = coverage(book, cache)
+    console = Console()
+    table = Table(
+        "voice", "texts", title=f"{found.texts - len(found.missing)} of {found.texts} texts have a sound"
+    )
+    for source, count in sorted(found.sources.items()):
+        table.add_row(source + (" (robotic)" if cache.robotic(source) else ""), str(count))
+    console.print(table)
+    for text in found.missing:
+        console.print(f"[red]missing[/red] {escape(text)}", highlight=False)
+    if found.robotic:
+        warn_robotic(f"{found.robotic} texts")
+    entries = PromptFiles(settings.home / "prompts").entries()
+    console.print(f"cache: {len(entries)} prompts, {sum(size for _, size, _ in entries) / 1e6:.1f} MB")
+    if usage:
+        console.print(_usage(settings))
+    if found.missing:
+        console.print(f"render them: voicebot prompts render --playbook {book.id}")
+        raise typer.Exit(1)
+
+
+@prompts_app.command()
+def clean(
+    max_mb: Annotated[float, typer.Option(min=0, help="Drop what is unused for longest down to this.")] = 0,
+) -> None:
+    """Drop cached prompts; clips stay. What a call needs again is made again. Mends the index."""
+    settings = Settings()
+    with bootstrap.store(settings) as store:
+        index = PostgresPromptIndex(store)
+        files = PromptFiles(settings.home / "prompts", index)
+        before = len(files.entries())
+        dropped = files.shrink(int(max_mb * 1e6), time.time(), in_use_s=0)
+        with store.transaction() as session:
+            known = PromptRepository(session).keys()
+        index.dropped(sorted(known - {key for key, _, _ in files.entries()}))
+        index.close()
+    Console().print(f"{dropped} of {before} prompts dropped")
+
+
+def _usage(settings: Settings) -> Table:
+    with bootstrap.store(settings) as store, store.transaction() as session:
+        totals = PromptRepository(session).totals()
+    table = Table("voice", "prompts", "uses", "seconds", "MB", title="the cache, by voice")
+    for total in totals:
+        table.add_row(
+            total.engine,
+            str(total.prompts),
+            str(total.uses),
+            f"{total.duration_ms / 1000:.0f}",
+            f"{total.size_bytes / 1e6:.1f}",
+        )
+    return table
