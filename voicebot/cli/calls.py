@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from voicebot.cli import emotions
 from voicebot.cli.outcomes import said
 from voicebot.cli.stored import stored
 from voicebot.settings import Settings
@@ -19,7 +20,6 @@ from voicebot.store.outcomes import CallDetail, OutcomeRepository
 
 calls_app = typer.Typer(help="Look into single calls.", no_args_is_help=True)
 
-EMOTIONS = {"interested": "感兴趣", "calm": "平静", "hesitant": "犹豫", "annoyed": "厌烦", "angry": "愤怒"}
 KINDS = {"answered": "（接通）", "silence": "（没有说话）", "dtmf": "（按键）"}
 
 
@@ -43,6 +43,11 @@ def show(
     console.print(_head(call))
     for turn in call.turns:
         console.print(_turn(turn))
+    spoken = [turn for turn in call.turns if turn["kind"] == "speech"]
+    if spoken:
+        console.print(
+            emotions.course((str(turn["seq"]), turn["understanding"]["emotion"]) for turn in spoken)
+        )
 
 
 def _head(call: CallDetail) -> Panel:
@@ -76,7 +81,7 @@ def _turn(turn: dict[str, Any]) -> Panel:
         lines.add_row("识别", _recognised(understanding["transcript"]))
         if understanding["keywords"]:
             lines.add_row("关键词", Text(" ".join(understanding["keywords"])))
-        lines.add_row("情感", _emotion(understanding["emotion"]))
+        lines.add_row("情感", emotions.table(understanding["emotion"]))
         lines.add_row("语句关系", f"{turn['relation']}；情境 {turn['situation']}")
     lines.add_row("场景", Text(f"{turn['scene']} → {decision['next_scene']}"))
     lines.add_row("候选", _candidates(decision["candidates"], turn["script_id"]))
@@ -99,25 +104,6 @@ def _recognised(transcript: dict[str, Any]) -> Text:
     if transcript["raw_text"] and transcript["raw_text"] != transcript["text"]:
         text.append(f"，原文 {transcript['raw_text']}")
     return text
-
-
-def _emotion(emotion: dict[str, Any]) -> Table:
-    table = Table(box=None, padding=(0, 1), show_header=False)
-    first, second = emotion["weights"]
-    table.add_row(Text(EMOTIONS[emotion["label"]], "bold"), Text("；".join(emotion["reasons"]), "dim"))
-    table.add_row("融合", _distribution(emotion["distribution"]))
-    table.add_row(f"第一 ×{first:g}", _distribution(emotion["first"]))
-    table.add_row(f"第二 ×{second:g}", _distribution(emotion["second"]))
-    for keyword in emotion["per_keyword"]:
-        table.add_row(Text(keyword["text"]), _distribution(keyword["fused"]))
-    return table
-
-
-def _distribution(values: dict[str, float] | None) -> Text:
-    if values is None:
-        return Text("—", "dim")
-    shown = sorted(((share, name) for name, share in values.items() if share >= 0.005), reverse=True)
-    return Text("  ".join(f"{EMOTIONS[name]} {share:.2f}" for share, name in shown))
 
 
 def _candidates(candidates: list[dict[str, Any]], chosen: str) -> Text:

@@ -16,6 +16,13 @@ class EmotionLabel(StrEnum):
     ANNOYED = "annoyed"  # 厌烦
     ANGRY = "angry"  # 愤怒
 
+    @property
+    def chinese(self) -> str:
+        """What people read."""
+        return {
+            "interested": "感兴趣", "calm": "平静", "hesitant": "犹豫", "annoyed": "厌烦", "angry": "愤怒"
+        }[self.value]  # fmt: skip
+
 
 NEGATIVE = (EmotionLabel.ANNOYED, EmotionLabel.ANGRY)
 
