@@ -31,7 +31,7 @@ def check(names: Annotated[list[str], typer.Argument(help="YAML files or ids of 
     console, broken = Console(highlight=False, soft_wrap=True), 0
     for name in names:
         try:
-            playbook = _find(name)
+            playbook = find(name)
         except PlaybookError as error:
             broken += 1
             console.print(f"[red]✗[/red] {name}")
@@ -53,7 +53,7 @@ def show(name: _Name) -> None:
 
     Example: voicebot playbook show consumer_loan
     """
-    playbook = _find(name)
+    playbook = find(name)
     console = Console()
     console.print(
         f"[bold]{playbook.title}[/bold] · {playbook.company} · {playbook.product} · {playbook.version}",
@@ -83,13 +83,14 @@ def graph(
 
     Example: voicebot playbook graph consumer_loan -o loan.svg
     """
-    playbook = _find(name)
+    playbook = find(name)
     target = out or Path(f"{playbook.id}.svg")
     target.write_text(svg(playbook), "utf-8")
     typer.echo(str(target))
 
 
-def _find(name: str) -> Playbook:
+def find(name: str) -> Playbook:
+    """Return an installed playbook, or that of a YAML file. Raises PlaybookError."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return load(path)

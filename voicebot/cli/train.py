@@ -9,8 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from voicebot.cli.playbook import find
 from voicebot.domain.errors import DataError
 from voicebot.registry import models, resources
+from voicebot.settings import Settings
 
 train_app = typer.Typer(help="Train models, publish lexicons.", no_args_is_help=True)
 
@@ -46,6 +48,47 @@ def lexicon(
         return
     _version(out)
     _show(lexicons.publish(source, out), out)
+
+
+@train_app.command()
+def ranker(
+    out: Annotated[Path | None, typer.Option(help="folder to write: <models>/ranker/<version>")] = None,
+    playbook: Annotated[
+        str, typer.Option(help="id of an installed playbook, or a YAML file")
+    ] = "consumer_loan",
+    samples: Annotated[Path | None, typer.Option(help="JSONL file of historical samples")] = None,
+    threshold: Annotated[float, typer.Option(help="score, 0-100, above which a sample counts")] = 60.0,
+    encoder: Annotated[bool, typer.Option(help="use the sentence encoder (extra `encoder`)")] = False,
+    duals: Annotated[int, typer.Option(min=0, max=8, help="dual encoders (extra `train`)")] = 0,
+    seed: Annotated[int, typer.Option(help="of every random choice")] = 1,
+) -> None:
+    """Train the ranker from a playbook's examples and historical samples.
+
+    Nothing is written unless the model beats the ranker by examples in cross-validation.
+
+    Examples:
+      voicebot train ranker
+      voicebot train ranker --samples graded.jsonl --playbook my_product.yaml --out models/ranker/2
+    """
+    from voicebot.ranker import playbook_training as training
+    from voicebot.ranker.encoder import E5, open_encoder
+    from voicebot.ranker.history import SampleFile
+    from voicebot.ranker.training import Recipe
+
+    target = out or models.next_version(Settings().home / "models", "ranker")
+    _version(target)
+    console = Console(highlight=False)
+    book = find(playbook)
+    past = SampleFile(samples, threshold).pairs(book) if samples else []
+    recipe = Recipe(seed=seed, duals=duals)
+    tool = open_encoder(E5 if encoder else "")
+    manifest, verdict = training.train(book, past, tool, target, recipe, console.print)
+    if manifest is not None:
+        _show(manifest, target)
+        return
+    for name, value in verdict.figures.items():
+        console.print(f"{name:32} {value:.3f}")
+    console.print("nothing written: the examples alone rank as well; more samples may change that")
 
 
 def _version(out: Path) -> None:

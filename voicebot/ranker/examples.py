@@ -86,18 +86,38 @@ class ExampleRanker:
         index = self.prepare(playbook)
         members = index.score(understanding.transcript.text)
         rows = [index.place[script] for script in ids]
-        chances = probabilities(_fuse(members)[rows], index.temperature)
-        scene = playbook.scenes.get(state.scene)
-        default = scene.default if scene else ""
-        order = sorted(range(len(ids)), key=lambda i: (-chances[i], ids[i] != default, i))
-        return tuple(
-            Candidate(
-                ids[i],
-                float(chances[i]),
-                {name: round(float(scores[rows[i]]), 4) for name, scores in members.items()},
-            )
-            for i in order[: max(k, 2)]
+        chances = probabilities(fuse(members)[rows], index.temperature)
+        return candidates(ids, chances, rows, members, state, playbook, k)
+
+
+def candidates(
+    ids: Sequence[str],
+    chances: Scores,
+    rows: Sequence[int],
+    members: Mapping[str, Scores],
+    state: DialogueState,
+    playbook: Playbook,
+    k: int,
+) -> tuple[Candidate, ...]:
+    """Return up to k candidates, two at least, most probable first; the scene's default wins a tie.
+
+    Args:
+        ids: the allowed scripts.
+        chances: their probabilities.
+        rows: where the members' scores of each stand.
+        members: scores by member, for the record.
+    """
+    scene = playbook.scenes.get(state.scene)
+    default = scene.default if scene else ""
+    order = sorted(range(len(ids)), key=lambda i: (-chances[i], ids[i] != default, i))
+    return tuple(
+        Candidate(
+            ids[i],
+            float(chances[i]),
+            {name: round(float(scores[rows[i]]), 4) for name, scores in members.items()},
         )
+        for i in order[: max(k, 2)]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +151,7 @@ class ExampleIndex:
         seats = _seats(owner, len(playbook.scripts))
         judged = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), _JUDGED)).astype(np.int64))
         nearest, ridge, regressed = _left_out(texts, meaning, spoken, owner, seats, judged)
-        scores = _fuse({"knn": nearest, "ridge": regressed})
+        scores = fuse({"knn": nearest, "ridge": regressed})
         # with all examples of its own script left out, an example is a text that nothing answers
         strange = scores.copy()
         strange[np.arange(len(judged)), owner[judged]] = 0.0
@@ -153,7 +173,8 @@ class ExampleIndex:
         return found
 
 
-def _fuse(members: Mapping[str, Scores]) -> Scores:
+def fuse(members: Mapping[str, Scores]) -> Scores:
+    """Return the sum of the nearest examples and the regression."""
     return np.asarray(members["knn"] + RIDGE_WEIGHT * members["ridge"])
 
 

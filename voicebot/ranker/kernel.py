@@ -20,6 +20,7 @@ from voicebot.ranker.views import ContextView, ScriptView, unit
 Array = NDArray[np.floating[Any]]
 
 TURN_WEIGHTS = (1.0, 0.4, 0.3)
+SIGN_WEIGHT = 0.3  # of scene, keywords and emotion, where training pairs tell any
 MEANING_SHARE = 0.5  # of likeness, where there is an encoder
 SLOT_WEIGHT = 2.0
 TOPICS = 256  # dimensions of the scripts' words
@@ -67,7 +68,7 @@ class KernelMembers:
 
 
 def likeness(first: ContextView, second: ContextView) -> Array:
-    """Return how alike contexts are, shape (first, second): weighted cosines of their turns."""
+    """Return how alike contexts are, shape (first, second): weighted cosines of their turns and signs."""
     share = MEANING_SHARE if first.meaning[0].shape[1] else 0.0
     total = np.zeros((first.words[0].shape[0], second.words[0].shape[0]), np.float32)
     for turn, weight in enumerate(TURN_WEIGHTS):
@@ -75,7 +76,11 @@ def likeness(first: ContextView, second: ContextView) -> Array:
         total += weight * (1 - share) * words
         if share:
             total += weight * share * (first.meaning[turn] @ second.meaning[turn].T)
-    return np.asarray(total / np.float32(sum(TURN_WEIGHTS)))
+    whole = sum(TURN_WEIGHTS)
+    if second.signs.shape[1]:
+        total += SIGN_WEIGHT * (first.signs @ second.signs.T).toarray()
+        whole += SIGN_WEIGHT
+    return np.asarray(total / np.float32(whole))
 
 
 def _shape(alike: Array, sharpness: float) -> Array:

@@ -17,7 +17,7 @@ from voicebot.ranker.encoder import Encoder
 from voicebot.ranker.fusion import fuse
 from voicebot.ranker.kernel import Array, KernelMembers
 from voicebot.ranker.pairs import Context
-from voicebot.ranker.terms import Terms, pieces, slots
+from voicebot.ranker.terms import Signs, Terms, pieces, slots
 from voicebot.ranker.views import TURNS, ContextView, Lens, ScriptView
 
 NAME = "ranker"
@@ -78,6 +78,7 @@ class RankingModel:
             "context_terms": self.lens.context_terms.words,
             "script_terms": self.lens.script_terms.words,
             "slot_terms": self.lens.slot_terms.words,
+            "signs": self.lens.signs.names,
             "bags": self.kernel.past.bags,
             "members": sorted(self.kernel.maps),
             "duals": len(self.duals),
@@ -99,11 +100,11 @@ class RankingModel:
             "replies": self.kernel.replies,
         }
         kept |= {f"map_{name}": weights for name, weights in self.kernel.maps.items()}
-        for turn in range(TURNS):
-            words = self.kernel.past.words[turn]
-            kept[f"past_meaning_{turn}"] = self.kernel.past.meaning[turn]
-            kept[f"past_data_{turn}"], kept[f"past_columns_{turn}"] = words.data, words.indices
-            kept[f"past_ends_{turn}"] = words.indptr
+        past = self.kernel.past
+        kept |= {f"past_meaning_{turn}": past.meaning[turn] for turn in range(TURNS)}
+        for name, rows in (*((str(turn), past.words[turn]) for turn in range(TURNS)), ("signs", past.signs)):
+            kept[f"past_data_{name}"], kept[f"past_columns_{name}"] = rows.data, rows.indices
+            kept[f"past_ends_{name}"] = rows.indptr
         for number, dual in enumerate(self.duals):
             kept |= {f"dual{number}_terms_{turn}": table for turn, table in enumerate(dual.turn_terms)}
             kept |= {f"dual{number}_meaning_{turn}": read for turn, read in enumerate(dual.turn_meaning)}
@@ -140,17 +141,18 @@ class RankingModel:
             Terms(slots, words["slot_terms"], arrays["slot_idf"]),
             arrays["context_mean"],
             arrays["script_mean"],
+            Signs(words["signs"]),
         )
-        shape = (len(arrays["replies"]), len(lens.context_terms))
+
+        def sparse_rows(name: str, wide: int) -> Any:
+            parts = tuple(arrays[f"past_{part}_{name}"] for part in ("data", "columns", "ends"))
+            return sparse.csr_matrix(parts, shape=(len(arrays["replies"]), wide))
+
         past = ContextView(
             tuple(arrays[f"past_meaning_{turn}"] for turn in range(TURNS)),
-            tuple(
-                sparse.csr_matrix(
-                    tuple(arrays[f"past_{part}_{turn}"] for part in ("data", "columns", "ends")), shape=shape
-                )
-                for turn in range(TURNS)
-            ),
+            tuple(sparse_rows(str(turn), len(lens.context_terms)) for turn in range(TURNS)),
             tuple(words["bags"]),
+            sparse_rows("signs", len(lens.signs.names)),
         )
         maps = {name: arrays[f"map_{name}"] for name in words["members"]}
         duals = tuple(

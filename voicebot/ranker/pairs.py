@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +13,21 @@ class Context:
     said: str  # the customer's utterance that wants a reply
     agent: str = ""  # what was said to the customer just before
     before: str = ""  # what the customer had said before that
+    scene: str = ""
+    keywords: tuple[str, ...] = ()
+    emotion: Mapping[str, float] = field(default_factory=dict)  # label -> probability
 
     @property
     def turns(self) -> tuple[str, str, str]:
         """Return the turns, newest first."""
         return (self.said, self.agent, self.before)
+
+    @property
+    def signs(self) -> dict[str, float]:
+        """Return what else is known of the moment, by name, each with a weight of 0-1."""
+        found = {f"scene {self.scene}": 1.0} if self.scene else {}
+        found |= {f"keyword {word}": 1.0 for word in self.keywords}
+        return found | {f"emotion {label}": share for label, share in self.emotion.items() if share > 0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,11 @@ class Terms:
         """Return the places of a text's features, each once, in order."""
         return sorted({self._place[feature] for feature in self.cut(text) if feature in self._place})
 
+    def known(self, text: str) -> float:
+        """Return the share of a text's features that are in the vocabulary, 0-1."""
+        found = set(self.cut(text))
+        return sum(feature in self._place for feature in found) / max(len(found), 1)
+
     def vectors(self, texts: Sequence[str]) -> Any:
         """Return unit TF-IDF vectors as a sparse matrix of shape (texts, features)."""
         data: list[float] = []
@@ -71,3 +76,22 @@ class Terms:
             ends.append(len(columns))
         shape = (len(texts), len(self.words))
         return sparse.csr_matrix((np.array(data, np.float32), columns, ends), shape=shape)
+
+
+class Signs:
+    """What else is known of a moment (scene, keywords, emotion) as columns; unknown ones are left out."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Take the names that were seen in fitting."""
+        self.names = list(names)
+        self._place = {name: place for place, name in enumerate(self.names)}
+
+    def vectors(self, moments: Sequence[Mapping[str, float]]) -> Any:
+        """Return unit rows as a sparse matrix of shape (moments, names)."""
+        rows = sparse.lil_matrix((len(moments), len(self.names)), dtype=np.float32)
+        for row, moment in enumerate(moments):
+            length = float(np.sqrt(sum(weight * weight for weight in moment.values()))) or 1.0
+            for name, weight in moment.items():
+                if name in self._place:
+                    rows[row, self._place[name]] = weight / length
+        return rows.tocsr()

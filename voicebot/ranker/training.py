@@ -65,7 +65,7 @@ def fit(
         progress("torch is absent: the dual encoders are left out (pip install 'voicebot[train]')")
         recipe = replace(recipe, duals=0)
     judged = []
-    for number, (seen, held) in enumerate(_folds(pairs, recipe), 1):
+    for number, (seen, held) in enumerate(folds(pairs, recipe), 1):
         progress(f"fold {number} of {recipe.folds}: {len(seen)} pairs, {len(held)} held out")
         members = fit_members(seen, encoder, recipe)
         texts, right = _bank(held, pairs, recipe)
@@ -111,7 +111,7 @@ def train(pairs: Sequence[Pair], encoder: Encoder, out: Path, recipe: Recipe, pr
     return models.save(out, manifest)
 
 
-def _folds(pairs: Sequence[Pair], recipe: Recipe) -> list[tuple[list[Pair], list[Pair]]]:
+def folds(pairs: Sequence[Pair], recipe: Recipe) -> list[tuple[list[Pair], list[Pair]]]:
     # a pair without a conversation is one of its own
     names = [pair.conversation or f"\0{place}" for place, pair in enumerate(pairs)]
     order = sorted(set(names))

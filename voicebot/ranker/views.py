@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voicebot.ranker.encoder import Encoder, Vectors
 from voicebot.ranker.pairs import Context, Pair
-from voicebot.ranker.terms import Terms, pieces, slots
+from voicebot.ranker.terms import Signs, Terms, pieces, slots
 
 TURNS = 3  # said, agent, before
 
@@ -23,6 +23,7 @@ class ContextView:
     meaning: tuple[Vectors, ...]  # (contexts, encoder size), centred unit rows
     words: tuple[Any, ...]  # sparse (contexts, context terms)
     bags: tuple[list[list[int]], ...]  # places of the terms, for embeddings
+    signs: Any  # sparse (contexts, signs): scene, keywords, emotion
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Lens:
     slot_terms: Terms
     context_mean: NDArray[np.float32]
     script_mean: NDArray[np.float32]
+    signs: Signs
 
     @classmethod
     def fit(cls, pairs: Sequence[Pair], encoder: Encoder) -> Lens:
@@ -59,6 +61,7 @@ class Lens:
             Terms.fit(slots, replies),
             encoder.encode(turns).mean(axis=0),
             encoder.encode(sorted(set(replies))).mean(axis=0),
+            Signs(sorted({name for pair in pairs for name in pair.context.signs})),
         )
 
     def contexts(self, contexts: Sequence[Context]) -> ContextView:
@@ -68,6 +71,7 @@ class Lens:
             tuple(self._centre(self.encoder.encode(column), self.context_mean) for column in columns),
             tuple(self.context_terms.vectors(column) for column in columns),
             tuple([self.context_terms.bag(text) for text in column] for column in columns),
+            self.signs.vectors([context.signs for context in contexts]),
         )
 
     def scripts(self, texts: Sequence[str]) -> ScriptView:

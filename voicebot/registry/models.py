@@ -95,6 +95,12 @@ def find(roots: Sequence[Path], name: str, version: str = "") -> Path:
     )
 
 
+def next_version(root: Path, name: str) -> Path:
+    """Return the directory for the next version of a model under a root."""
+    taken = [_order(path.name)[0] for path in (root / name).glob("*") if is_version(path.name)]
+    return root / name / str(max(taken, default=0) + 1)
+
+
 def require(manifest: Manifest, *, rate_hz: int, codec: str, feature_version: str) -> None:
     """Refuse a model that was made for other sound or other features."""
     wanted = {"rate_hz": rate_hz, "codec": codec, "feature_version": feature_version}
