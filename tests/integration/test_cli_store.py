@@ -21,6 +21,7 @@ from voicebot.cli.outcomes import outcomes
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.campaign import CampaignStatus
 from voicebot.domain.errors import CampaignError, DataError
+from voicebot.registry import resources
 from voicebot.store.crypto import NumberVault, load_or_create_key
 from voicebot.store.session import Database
 
@@ -167,3 +168,19 @@ def test_with_a_database_of_its_own_a_command_prints_nothing_but_its_answer(
     monkeypatch.setenv("VOICEBOT_DATABASE_URL", "")
     monkeypatch.setenv("VOICEBOT_HOME", str(postgres_directory / "home"))
     assert json.loads(output("outcomes", "-f", "json")) == []
+
+
+def test_a_campaign_whose_prompts_have_no_sound_does_not_start(database: Database, tmp_path: Path) -> None:
+    book = (resources.playbooks_dir() / "consumer_loan.yaml").read_text("utf-8")
+    own = tmp_path / "playbooks"
+    own.mkdir()
+    (own / "my_loan.yaml").write_text(
+        book.replace("id: consumer_loan", "id: my_loan").replace("再见。", "回头见。"), "utf-8"
+    )
+    output("campaign", "create", "autumn", "--playbook", "my_loan", "--policy", "SIMULATION", *LOCAL)
+
+    with pytest.raises(CampaignError, match="prompts of my_loan have no sound yet") as refused:
+        output("campaign", "start", "autumn")
+
+    assert "voicebot prompts render" in refused.value.hint
+    assert "draft" in output("campaign", "status", "autumn")

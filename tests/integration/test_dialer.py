@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from sqlalchemy import text
 from voicebot.call.journal import PostgresJournal
 from voicebot.campaign.dialer import Dialer
 from voicebot.campaign.hopper import Hopper
+from voicebot.campaign.readiness import ContactVoice
 from voicebot.domain.call import CallRecord, CallRequest, Disposition, EndCause, IntentLevel, Outcome
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.domain.errors import CapacityError, TelephonyError
@@ -144,6 +145,30 @@ async def test_a_campaign_is_dialled_to_its_end_within_its_own_and_the_lines_lim
     assert first.slots == {"surname": "王"}
     assert one(database, "SELECT count(*) FROM outcomes WHERE disposition = 'interested'") == 12
     assert one(database, "SELECT count(*) FROM call_attempts WHERE status = 'ended'") == 12
+
+
+class Speechless(ContactVoice):
+    """A voice that can say no slot of a contact."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+
+    async def speakable(self, playbook_id: str, slots: Mapping[str, str]) -> dict[str, str]:
+        self.asked.append(dict(slots))
+        return {}
+
+
+async def test_a_contact_whose_name_cannot_be_spoken_is_called_without_it(
+    database: Database, tmp_path: Path
+) -> None:
+    campaign = prepare(database, 1)
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    line, voice = Line(journal), Speechless()
+    dialer = Dialer(Hopper(database, VAULT, "dialer"), line, voice, poll_s=0.02)
+    await dial_until(dialer, lambda: status(database, campaign) is CampaignStatus.FINISHED)
+    journal.close()
+    assert voice.asked == [{"surname": "王"}]
+    assert [call.slots for call in line.calls] == [{}]
 
 
 async def test_a_full_line_gives_the_contact_back_and_it_is_called_later(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
 from voicebot.campaign.hopper import Hopper
+from voicebot.campaign.readiness import ContactVoice
 from voicebot.campaign.trunk import call_uri
 from voicebot.domain.call import CallRequest, Direction
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
@@ -47,12 +49,14 @@ class Dialer:
         self,
         hopper: Hopper,
         lines: LineClient,
+        voice: ContactVoice | None = None,
         *,
         poll_s: float = POLL_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._hopper = hopper
         self._lines = lines
+        self._voice = voice
         self._poll_s = poll_s
         self._clock = clock
         self._swept_at = 0.0
@@ -114,6 +118,9 @@ class Dialer:
 
     async def _call(self, campaign: Campaign, contact: Contact, worker: Worker) -> None:
         request = call_request(campaign, contact)
+        if self._voice is not None:
+            slots = await self._voice.speakable(request.playbook_id, request.slots)
+            request = replace(request, slots=slots)
         if not await asyncio.to_thread(self._hopper.open, campaign, request, worker.id, self._clock()):
             return
         try:

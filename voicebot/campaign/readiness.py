@@ -86,20 +86,22 @@ class ContactVoice:
         """
         playbook = self._playbooks.get(playbook_id)
         kept = dict(slots)
+        deadline = asyncio.get_running_loop().time() + self._wait_s
         for text, used in _texts(playbook, slots):
-            if used <= kept.keys() and not await self._in_time(text):
+            if used <= kept.keys() and not await self._in_time(text, deadline):
                 log.info("a contact's slot is left out: its prompt is not ready", slots=sorted(used))
                 kept = {name: value for name, value in kept.items() if name not in used}
         return kept
 
-    async def _in_time(self, text: str) -> bool:
+    async def _in_time(self, text: str, deadline: float) -> bool:
         task = self._rendering.get(text)
         if task is None:
             task = asyncio.create_task(asyncio.to_thread(self._voice.ahead, text))
             self._rendering[text] = task
             task.add_done_callback(lambda _: self._rendering.pop(text, None))
         try:
-            await asyncio.wait_for(asyncio.shield(task), self._wait_s)
+            async with asyncio.timeout_at(deadline):
+                await asyncio.shield(task)
         except (TimeoutError, VoicebotError):
             return False
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +16,10 @@ from rich.text import Text
 from voicebot import bootstrap
 from voicebot.campaign import importer
 from voicebot.campaign.policy_pack import policy_pack
+from voicebot.campaign.readiness import require
 from voicebot.campaign.trunk import check_trunk, is_loopback
 from voicebot.cli.outcomes import said
+from voicebot.cli.prompts import warn_robotic
 from voicebot.cli.stored import stored
 from voicebot.domain.campaign import Campaign, CampaignStatus
 from voicebot.domain.errors import CampaignError
@@ -105,10 +108,19 @@ def import_(
 
 @campaign_app.command()
 def start(name: Named) -> None:
-    """Let a campaign call, or go on calling. `voicebot serve` must run."""
+    """Let a campaign call, or go on calling. `voicebot serve` must run, every prompt must have a sound."""
     _change(
-        name, (CampaignStatus.DRAFT, CampaignStatus.PAUSED, CampaignStatus.FINISHED), CampaignStatus.RUNNING
+        name,
+        (CampaignStatus.DRAFT, CampaignStatus.PAUSED, CampaignStatus.FINISHED),
+        CampaignStatus.RUNNING,
+        _check_prompts,
     )
+
+
+def _check_prompts(campaign: Campaign, settings: Settings) -> None:
+    found = require(bootstrap.playbooks(settings).get(campaign.playbook_id), bootstrap.prompts(settings))
+    if found.robotic:
+        warn_robotic(f"{found.robotic} of {found.texts} prompts")
 
 
 @campaign_app.command()
@@ -141,10 +153,18 @@ def status(
         console.print(_overview(found))
 
 
-def _change(name: str, expected: tuple[CampaignStatus, ...], wanted: CampaignStatus) -> None:
-    with stored(Settings()) as store, store.transaction() as session:
+def _change(
+    name: str,
+    expected: tuple[CampaignStatus, ...],
+    wanted: CampaignStatus,
+    check: Callable[[Campaign, Settings], None] | None = None,
+) -> None:
+    settings = Settings()
+    with stored(settings) as store, store.transaction() as session:
         campaigns = CampaignRepository(session)
         campaign = campaigns.find(name)
+        if check is not None:
+            check(campaign, settings)
         if not campaigns.change(campaign.id, expected, wanted, datetime.now(UTC)):
             raise CampaignError(
                 f"{campaign.name!r} is {campaign.status.value}",

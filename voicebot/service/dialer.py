@@ -9,6 +9,7 @@ from voicebot import bootstrap
 from voicebot.call.journal import replay_left_over
 from voicebot.campaign.dialer import Dialer
 from voicebot.campaign.hopper import Hopper
+from voicebot.campaign.readiness import ContactVoice
 from voicebot.service import entry
 from voicebot.service.child import announce
 from voicebot.service.lines import Lines
@@ -26,7 +27,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     # The line workers hold their own spools by now: what is left belongs to workers that are gone.
     await asyncio.to_thread(replay_left_over, database, settings.home / "spool")
     try:
-        await Dialer(hopper, lines).run(stop)
+        voice = ContactVoice(bootstrap.playbooks(settings), bootstrap.prompts(settings))
+        await Dialer(hopper, lines, voice).run(stop)
     finally:
         await lines.close()
         database.dispose()
