@@ -139,7 +139,7 @@ def test_the_dual_encoder_learns_and_scores_without_torch() -> None:
 
 
 def test_the_bench_judges_any_file_of_its_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "open_encoder", lambda: NoEncoder())
+    monkeypatch.setattr(bench, "open_encoder", lambda _: NoEncoder())
     monkeypatch.setattr(bench, "SIZES", (20, 1000))
     rows = [
         {
