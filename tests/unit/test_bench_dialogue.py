@@ -26,7 +26,7 @@ def test_the_held_out_dialogues_fit_the_playbook_and_are_not_its_examples() -> N
 def test_the_bench_judges_words_slips_and_ablations() -> None:
     result = dialogue.run(Options(HELD_OUT, limit=25))
     assert [row["condition"] for row in result.rows][:2] == ["clean text", "homophone slips 10%"]
-    assert len(result.rows) == 6
+    assert len(result.rows) == 7
     assert 0 < result.summary["acceptable_text"] <= 1
     assert result.summary == dialogue.run(Options(HELD_OUT, limit=25)).summary
 

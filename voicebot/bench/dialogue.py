@@ -21,11 +21,14 @@ from voicebot.dialogue.state import Reply, advance
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
 from voicebot.domain.emotion import Distribution, Emotion, EmotionLabel
 from voicebot.domain.errors import DataError
+from voicebot.domain.ports import Ranker
 from voicebot.domain.script import Action, Playbook
 from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
 from voicebot.domain.understanding import Situation, Understanding
-from voicebot.ranker.examples import ExampleRanker
-from voicebot.registry.resources import playbooks_dir
+from voicebot.ranker.encoder import open_encoder
+from voicebot.ranker.examples import RIDGE_WEIGHT, ExampleRanker
+from voicebot.ranker.trained import TrainedRanker, open_ranker
+from voicebot.registry.resources import models_dir, playbooks_dir
 from voicebot.text.pinyin import bare, syllables
 
 SLIP_RATE = 0.1  # share of hanzi that the simulated recogniser hears as a homophone
@@ -55,7 +58,7 @@ class GoldDialogue(BaseModel):
     turns: tuple[GoldTurn, ...]
 
 
-Ablation = Literal["", "emotion", "state", "relation", "policy"]
+Ablation = Literal["", "emotion", "state", "relation", "policy", "members"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +81,28 @@ class Judged:
 
 
 def run(options: Options) -> Result:
-    """Judge every turn after its gold history. Data: a YAML file of dialogues; --set playbook=FILE."""
+    """Judge every turn after its gold history. Data: a YAML file of dialogues; --set playbook=FILE.
+
+    --set ranker=served (the shipped model), examples, encoder (examples with the sentence encoder),
+    knn, or the directory of a trained one.
+    """
     path = options.need_data("a YAML file of held-out dialogues (tests/data/dialogues/consumer_loan.yaml)")
     book = playbooks.load(Path(options.extra.get("playbook", str(playbooks_dir() / f"{path.stem}.yaml"))))
     dialogues = read(path, book)[: options.limit or None]
-    ranker = ExampleRanker()
+    ranker = _ranker(options.extra.get("ranker", "served"))
     slips = partial(_slip, _homophones(book), random.Random(options.seed))  # noqa: S311 - not for secrets
     conditions = [
         Condition("clean text", str),
         Condition(f"homophone slips {SLIP_RATE:.0%}", slips),
         *(Condition(f"clean, no {left_out}", str, left_out) for left_out in ("emotion", "state", "relation")),
         Condition("clean, ranker alone", str, "policy"),
+        Condition("clean, nearest examples alone", str, "members"),
     ]
     rows: list[Mapping[str, Any]] = []
     found: dict[str, list[Judged]] = {}
     for condition in conditions:
-        judged = [turn for one in dialogues for turn in judge(one, book, ranker, condition)]
+        members = _ranker("knn") if condition.without == "members" else ranker
+        judged = [turn for one in dialogues for turn in judge(one, book, members, condition)]
         found[condition.name] = judged
         rows.append(_row(condition.name, judged, ablated=bool(condition.without)))
     clean, heard = found["clean text"], found[conditions[1].name]
@@ -116,6 +125,14 @@ def run(options: Options) -> Result:
     )
 
 
+def _ranker(name: str) -> Ranker:
+    if name == "served":
+        return open_ranker([models_dir()])[0]
+    if name in ("examples", "knn"):
+        return ExampleRanker(ridge=RIDGE_WEIGHT if name == "examples" else 0.0)
+    return ExampleRanker(open_encoder()) if name == "encoder" else TrainedRanker.load(Path(name))
+
+
 def read(path: Path, book: Playbook) -> tuple[GoldDialogue, ...]:
     """Read dialogues. Raises DataError for a wrong shape or a script that the playbook lacks."""
     try:
@@ -132,7 +149,7 @@ def read(path: Path, book: Playbook) -> tuple[GoldDialogue, ...]:
     return dialogues
 
 
-def judge(one: GoldDialogue, book: Playbook, ranker: ExampleRanker, condition: Condition) -> Iterator[Judged]:
+def judge(one: GoldDialogue, book: Playbook, ranker: Ranker, condition: Condition) -> Iterator[Judged]:
     """Decide each turn after the gold history before it."""
     policy = RulePolicy()
     state = policy.begin(book, {})

@@ -43,13 +43,15 @@ class ExampleRanker:
     Deterministic and thread-safe.
     """
 
-    def __init__(self, encoder: Encoder | None = None) -> None:
+    def __init__(self, encoder: Encoder | None = None, ridge: float = RIDGE_WEIGHT) -> None:
         """Make a ranker; a playbook is indexed when it is first seen.
 
         Args:
             encoder: with it choices are better, and every text costs its time: about 15 ms of
                 CPU a decision, and as much an example when a playbook is indexed.
+            ridge: weight of the regression; 0 = nearest examples alone.
         """
+        self._ridge = ridge
         self._encoder = encoder or NoEncoder()
         self.version = "examples-1" + (f"+{self._encoder.name}" if self._encoder.name else "")
         self._lock = Lock()
@@ -60,7 +62,7 @@ class ExampleRanker:
         key = (playbook.id, playbook.version)
         with self._lock:
             if key not in self._indexes:
-                self._indexes[key] = ExampleIndex.of(playbook, self._encoder)
+                self._indexes[key] = ExampleIndex.of(playbook, self._encoder, self._ridge)
                 while len(self._indexes) > _KEPT:
                     self._indexes.popitem(last=False)
             self._indexes.move_to_end(key)
@@ -86,7 +88,7 @@ class ExampleRanker:
         index = self.prepare(playbook)
         members = index.score(understanding.transcript.text)
         rows = [index.place[script] for script in ids]
-        chances = probabilities(fuse(members)[rows], index.temperature)
+        chances = probabilities(index.fuse(members)[rows], index.temperature)
         return candidates(ids, chances, rows, members, state, playbook, k)
 
 
@@ -132,9 +134,10 @@ class ExampleIndex:
     ridge: Scores  # (examples, scripts) coefficients; no rows if there are too many to solve
     temperature: float
     place: Mapping[str, int]  # script id -> its row in seats
+    weight: float  # of the regression beside the nearest examples
 
     @classmethod
-    def of(cls, playbook: Playbook, encoder: Encoder) -> ExampleIndex:
+    def of(cls, playbook: Playbook, encoder: Encoder, weight: float = RIDGE_WEIGHT) -> ExampleIndex:
         """Index a playbook's examples and fit the temperature with examples left out."""
         pairs = [
             (place, example)
@@ -151,13 +154,17 @@ class ExampleIndex:
         seats = _seats(owner, len(playbook.scripts))
         judged = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), _JUDGED)).astype(np.int64))
         nearest, ridge, regressed = _left_out(texts, meaning, spoken, owner, seats, judged)
-        scores = fuse({"knn": nearest, "ridge": regressed})
+        scores = np.asarray(nearest + weight * regressed)
         # with all examples of its own script left out, an example is a text that nothing answers
         strange = scores.copy()
         strange[np.arange(len(judged)), owner[judged]] = 0.0
         temperature = fit_temperature(scores, owner[judged], strange)
         place = {script: row for row, script in enumerate(playbook.scripts)}
-        return cls(texts, encoder, mean, meaning, seats, ridge, temperature, place)
+        return cls(texts, encoder, mean, meaning, seats, ridge, temperature, place, weight)
+
+    def fuse(self, members: Mapping[str, Scores]) -> Scores:
+        """Return the sum of the nearest examples and the regression."""
+        return np.asarray(members["knn"] + self.weight * members["ridge"])
 
     def score(self, text: str) -> dict[str, Scores]:
         """Return each member's scores, one a script: how well the text fits its examples."""
@@ -171,11 +178,6 @@ class ExampleIndex:
         found["knn"] = _pool(alike, self.seats)[0]
         found["ridge"] = (alike @ self.ridge)[0] if len(self.ridge) else np.zeros(len(self.seats))
         return found
-
-
-def fuse(members: Mapping[str, Scores]) -> Scores:
-    """Return the sum of the nearest examples and the regression."""
-    return np.asarray(members["knn"] + RIDGE_WEIGHT * members["ridge"])
 
 
 def _mix(words: Scores, meaning: Scores | None) -> Scores:

@@ -13,9 +13,8 @@ from voicebot.domain.errors import DataError
 from voicebot.domain.script import Playbook
 from voicebot.ranker.calibration import fit_temperature, probabilities
 from voicebot.ranker.encoder import Encoder
-from voicebot.ranker.examples import ExampleIndex, Scores, fuse
-from voicebot.ranker.fusion import choose, ranks
-from voicebot.ranker.fusion import fuse as fuse_members
+from voicebot.ranker.examples import ExampleIndex, Scores
+from voicebot.ranker.fusion import choose, fuse, ranks
 from voicebot.ranker.history import examples
 from voicebot.ranker.model import NAME, RankingModel
 from voicebot.ranker.pairs import Pair
@@ -93,7 +92,7 @@ def judge(judged: Sequence[Fold]) -> Verdict:
         weights = _weights(others)
         chosen = _blend("", others, weights, encoder="")
         plain = _blend("", others, weights, encoder="", shares=(0.0,)).temperature
-        blended = chosen.logits(fold.examples, fuse_members(fold.members, weights), fold.certain)
+        blended = chosen.logits(fold.examples, fuse(fold.members, weights), fold.certain)
         alone.append(ranks(fold.examples, fold.right))
         both.append(ranks(blended, fold.right))
         loss_alone.append(_losses(fold.examples, fold.right, plain))
@@ -147,7 +146,7 @@ def _fold(
     index = ExampleIndex.of(replace(playbook, scripts=scripts), encoder)
     place = {script.text: row for row, script in reversed(list(enumerate(scripts.values())))}
     right = np.array([place[pair.reply] for pair in held], np.int64)
-    logits = np.stack([fuse(index.score(pair.context.said)) for pair in held]) / index.temperature
+    logits = np.stack([index.fuse(index.score(pair.context.said)) for pair in held]) / index.temperature
     strange = logits.copy()
     strange[np.arange(len(held)), right] = 0.0
     model = fit_members(seen, encoder, recipe)
@@ -173,7 +172,7 @@ def _blend(
     right = np.concatenate([fold.right for fold in judged])
     known = np.concatenate([fold.examples for fold in judged])
     strange = np.concatenate([fold.strange for fold in judged])
-    model = np.concatenate([fuse_members(fold.members, weights) for fold in judged])
+    model = np.concatenate([fuse(fold.members, weights) for fold in judged])
     sure = np.concatenate([fold.certain for fold in judged])
     certain = float(np.median(sure)) or 1.0
     best: tuple[float, Blend] | None = None

@@ -17,7 +17,7 @@ from voicebot.domain.script import Playbook
 from voicebot.domain.understanding import Understanding
 from voicebot.ranker.calibration import probabilities
 from voicebot.ranker.encoder import Encoder, open_encoder
-from voicebot.ranker.examples import ExampleRanker, Scores, candidates, fuse
+from voicebot.ranker.examples import ExampleRanker, Scores, candidates
 from voicebot.ranker.fusion import standardise
 from voicebot.ranker.model import NAME, Bank, RankingModel
 from voicebot.ranker.ngrams import normalise
@@ -124,7 +124,7 @@ class TrainedRanker:
         moment = context(understanding, state)
         scores = self._model.score([moment], self.prepare(playbook))
         certain = certainty(self._model, [moment], scores)
-        logits = self._blend.logits(fuse(members) / index.temperature, scores["fused"], certain)[0]
+        logits = self._blend.logits(index.fuse(members) / index.temperature, scores["fused"], certain)[0]
         rows = [index.place[script] for script in ids]
         chances = probabilities(logits[rows], self._blend.temperature)
         seen = members | {f"model {name}": values[0] for name, values in scores.items()}
