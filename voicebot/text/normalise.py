@@ -15,6 +15,7 @@ _PUNCTUATION = str.maketrans({",": "，", "?": "？", "!": "！", ";": "；", ":
 _NUMBER = re.compile(r"\d+(?:[,，]\d{3})+(?:\.\d+)?%?|\d+(?:\.\d+)?%?")
 _SPACE_IN_HANZI = re.compile(r"(?<=[㐀-鿿，。？！、；：])\s+|\s+(?=[㐀-鿿，。？！、；：])")
 _LONGEST_QUANTITY = 6  # digits; a longer run is a phone, card or order number and is read one by one
+_LONGEST_NUMBER = 12
 _NOT_SPEECH = re.compile(r"[\W_]+")
 
 
@@ -60,6 +61,8 @@ def _say(number: str, after: str) -> str:
     number = number.replace(",", "").replace("，", "")
     percent = number.endswith("%")
     whole, _, part = number.rstrip("%").partition(".")
+    if len(whole) > _LONGEST_NUMBER:  # an engine's invention: nobody says it as one number
+        return hanzi.digits(number.replace(".", "").rstrip("%"))
     one_by_one = not grouped and (
         len(whole) > _LONGEST_QUANTITY
         or (len(whole) > 1 and whole[0] == "0")
