@@ -139,6 +139,21 @@ def ring_back(seconds: float) -> F64:
     return np.asarray(0.2 * np.sin(2 * np.pi * 450 * t) * (t % 5 < 1))
 
 
+@pytest.mark.parametrize("hertz", [(450,), (425,), (350, 440), (440, 480)], ids=str)
+def test_tones_of_the_network_are_no_speech(hertz: tuple[int, ...]) -> None:
+    t = np.arange(16000) / 8000
+    line = np.random.default_rng(1).normal(0, 0.002, t.size)
+    tone = line + sum(0.1 * np.sin(2 * np.pi * one * t) for one in hertz) * (t < 1.2)
+    assert recordings.stretches(Audio((tone * 32767).astype("<i2").tobytes())) == []
+
+
+def test_no_spoken_word_is_taken_for_a_tone(test_data: Path) -> None:
+    files = sorted((test_data / "speech" / "words").glob("*.wav"))
+    shares = [recordings.tonality(recordings.read(file).audio) for file in files]
+    assert files
+    assert max(shares) < recordings.TONE_SHARE - 0.01
+
+
 def music(seconds: float) -> F64:
     t = np.arange(int(seconds * 8000)) / 8000
     notes = 2 ** (np.floor(t * 2) % 5 / 12)

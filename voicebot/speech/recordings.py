@@ -26,6 +26,8 @@ _END_MS = 700  # of silence end an utterance
 _LONGEST_MS = 20_000  # of one utterance
 _BEFORE_MS, _AFTER_MS = 300, 200  # of the sound around the speech that belong to it
 _FULL_SCALE = 0.999
+_TONE_WINDOW = 512  # 64 ms: lines 16 Hz apart
+TONE_SHARE = 0.985  # of the energy in two lines; of 307 recordings of speech none reached 0.97
 
 F32 = NDArray[np.float32]
 
@@ -79,7 +81,10 @@ def read(path: Path, channel: Channel = "mix") -> Recording:
 
 
 def stretches(audio: Audio) -> list[Stretch]:
-    """Return the utterances of 8 kHz audio: cut at 700 ms of silence, at the latest after 20 s."""
+    """Return the utterances of 8 kHz audio: cut at 700 ms of silence, at the latest after 20 s.
+
+    Ring-back, busy and other tones of the network are left out: a recogniser reads 好的 in them.
+    """
     detector, segmenter = VoiceDetector(), Segmenter()
     found = []
     for at in range(0, len(audio.pcm) - FRAME_BYTES + 1, FRAME_BYTES):
@@ -92,7 +97,25 @@ def stretches(audio: Audio) -> list[Stretch]:
             segmenter.close()
     if segmenter.active:
         found.append(_stretch(audio, segmenter))
-    return found
+    return [stretch for stretch in found if tonality(stretch.audio) < TONE_SHARE]
+
+
+def tonality(audio: Audio) -> float:
+    """Return the share of energy above 300 Hz in the two strongest lines of the whole stretch, 0-1.
+
+    Network tones are one or two sines (ITU-T E.180), so theirs is near 1; a voice moves and spreads its lines.
+    """
+    samples = np.frombuffer(audio.pcm[: len(audio.pcm) // 2 * 2], "<i2").astype(np.float32)
+    rows = samples[: samples.size // _TONE_WINDOW * _TONE_WINDOW].reshape(-1, _TONE_WINDOW)
+    power = (np.abs(np.fft.rfft(rows * np.hanning(_TONE_WINDOW), axis=1)) ** 2).sum(axis=0)
+    power = power[_TONE_WINDOW * 300 // audio.rate_hz :]
+    total = float(power.sum())
+    if total == 0:
+        return 0.0
+    for _ in range(2):
+        line = int(power.argmax())
+        power[max(0, line - 2) : line + 3] = 0.0  # a Hann window spreads a sine over some bins
+    return 1 - float(power.sum()) / total
 
 
 def _stretch(audio: Audio, segmenter: Segmenter) -> Stretch:
