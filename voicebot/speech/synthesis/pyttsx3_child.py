@@ -6,9 +6,11 @@ import ctypes
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 VOICE = "sit/cmn"
+FINISH_S = 10.0  # a minute of speech takes a second
 ESPEAK_RATE = 1  # espeakRATE in speak_lib.h
 
 
@@ -36,8 +38,12 @@ def main() -> None:
         espeak.espeak_SetParameter(ESPEAK_RATE, request["rate"], 0)
         engine.save_to_file(request["text"], request["file"])
         engine.runAndWait()
+        # runAndWait may return while espeak's thread still speaks: the file comes with the notification
+        deadline = time.monotonic() + FINISH_S
+        while True not in finished and time.monotonic() < deadline:
+            time.sleep(0.002)
         path = Path(request["file"])
-        done = bool(finished and finished[-1]) and path.is_file() and path.stat().st_size > 44
+        done = True in finished and path.is_file() and path.stat().st_size > 44
         answers.write(json.dumps({"done": done}) + "\n")
         answers.flush()
 
