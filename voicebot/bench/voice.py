@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,7 @@ def run(options: Options) -> Result:
     ears = bootstrap.recognizer(settings)
     with tempfile.TemporaryDirectory(prefix="voicebot-bench-") as folder:
         prompts = bootstrap.prompts(settings, Path(folder))
-        rows = [_prompt_row(prompts, texts, style, ears) for style in Style]
+        rows: list[Mapping[str, Any]] = [_prompt_row(prompts, texts, style, ears) for style in Style]
         hit_ms = _hit_ms(prompts, texts)
     rows += [_engine_row(engine, texts[:ENGINE_TEXTS], ears) for engine in bootstrap.voices(settings)]
     lost, kills, tries = pyttsx3_lost(options.limit or REQUESTS, options.seed)
