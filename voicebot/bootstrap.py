@@ -18,6 +18,7 @@ from voicebot.domain.errors import SettingsError
 from voicebot.domain.ports import (
     Conversation,
     EmotionAnalyzer,
+    EndpointScorer,
     PromptIndex,
     Ranker,
     Recognizer,
@@ -141,6 +142,14 @@ def analyzer(settings: Settings) -> EmotionAnalyzer:
     return Analyzer.load(model_roots(settings))
 
 
+def endpoints(settings: Settings) -> EndpointScorer:
+    """Return what tells ends of turns from pauses. Raises ModelError."""
+    from voicebot.speech.endpointing import head
+    from voicebot.speech.endpointing.scorer import HeadScorer
+
+    return HeadScorer(head.load(model_roots(settings)))
+
+
 def situations() -> SituationReader:
     """Return what reads the customer's situation from words and background sound."""
     from voicebot.dialogue.background import BackgroundSituationReader
@@ -177,6 +186,7 @@ def pipeline(settings: Settings, progress: Callable[[int, int], None] | None = N
         RulePolicy(),
         prompts(settings),
         playbooks(settings),
+        endpoints(settings),
     )
 
 

@@ -51,7 +51,7 @@ class Call:
     """A call on virtual time. Answers every question after `late_ms`, if told to."""
 
     def __init__(self, *, prompt_ms: int = 1000, protected: bool = False, late_ms: int | None = 0) -> None:
-        self.machine = TurnMachine()
+        self.machine = TurnMachine(TurnTuning(endpoint_ms=ENDPOINT_MS))
         self.log: list[tuple[int, Output]] = []
         self.next = Answer(0, prompt(prompt_ms, protected=protected))
         self.late_ms = late_ms
@@ -230,7 +230,7 @@ def test_a_click_over_a_prompt_is_not_even_noticed(voice_ms: int) -> None:
     assert call.sent() == {}
 
 
-@pytest.mark.parametrize("voice_ms", [160, 240, 320, 460])
+@pytest.mark.parametrize("voice_ms", [160, 240, 320, 780])
 def test_a_prompt_that_a_short_sound_held_goes_on_if_it_was_no_word(voice_ms: int) -> None:
     call = Call(prompt_ms=8000).quiet(1300).say(voice_ms).quiet(WORDS_MS + 100)
     assert [at for at, _ in call.of(Flush)] == [1300 + HOLD_MS]

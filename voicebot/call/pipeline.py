@@ -146,7 +146,7 @@ class Pipeline:
         score = self._endpoints.score(ending, utterance.audio, text, snapshot.state.expect)
         if score is None:
             return None
-        return score, text or "", self._endpoints.backchannel(text or "")
+        return score, text or "", self._endpoints.backchannel(text or "", utterance.audio)
 
     # -- decide --
 

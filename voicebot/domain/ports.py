@@ -67,8 +67,8 @@ class EndpointScorer(Protocol):
         `text`: the words, None while unknown. `expect`: what the bot asked for.
         """
 
-    def backchannel(self, text: str) -> bool:
-        """Return whether words are a mere 嗯 or 对 that does not ask for the turn."""
+    def backchannel(self, text: str, audio: Audio) -> bool:
+        """Return whether words do not ask for the turn: a mere 嗯 or 对, or heard where nobody spoke."""
 
 
 class EmotionAnalyzer(Protocol):

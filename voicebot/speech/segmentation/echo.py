@@ -20,8 +20,9 @@ class EchoGuard:
 
     def __init__(self) -> None:
         """Begin in silence."""
-        self._said: deque[float] = deque(maxlen=FRAMES + MOST_LAG)
-        self._heard: deque[float] = deque(maxlen=FRAMES)
+        silence = log2(_FLOOR)
+        self._said: deque[float] = deque([silence] * (FRAMES + MOST_LAG), FRAMES + MOST_LAG)
+        self._heard: deque[float] = deque([silence] * FRAMES, FRAMES)
 
     def push(self, said: bytes, heard: bytes) -> None:
         """Take a frame of each direction, 16-bit PCM."""
@@ -30,8 +31,6 @@ class EchoGuard:
 
     def is_echo(self) -> bool:
         """Return whether the last 400 ms heard are what was said up to 500 ms before, and quieter."""
-        if len(self._said) < FRAMES + MOST_LAG:
-            return False
         heard, said = list(self._heard), list(self._said)
         for lag in range(MOST_LAG):
             end = len(said) - lag
