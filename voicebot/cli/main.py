@@ -14,6 +14,7 @@ from voicebot.cli.bench import bench
 from voicebot.cli.call import call
 from voicebot.cli.calls import calls_app
 from voicebot.cli.campaign import campaign_app
+from voicebot.cli.chat import chat
 from voicebot.cli.demo import demo
 from voicebot.cli.doctor import doctor
 from voicebot.cli.outcomes import outcomes
@@ -38,6 +39,7 @@ app.command()(serve)
 app.command()(simulate)
 
 app.command()(call)
+app.command()(chat)
 app.command()(outcomes)
 app.command()(understand)
 app.add_typer(calls_app, name="calls")
