@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from voicebot.bootstrap import model_roots
 from voicebot.cli.playbook import find
 from voicebot.domain.errors import DataError
 from voicebot.registry import models, resources
@@ -75,7 +76,7 @@ def ranker(
     from voicebot.ranker.history import SampleFile
     from voicebot.ranker.training import Recipe
 
-    target = out or models.next_version(Settings().home / "models", "ranker")
+    target = out or models.next_version(model_roots(Settings()), "ranker")
     _version(target)
     console = Console(highlight=False)
     book = find(playbook)

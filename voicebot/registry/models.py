@@ -95,10 +95,11 @@ def find(roots: Sequence[Path], name: str, version: str = "") -> Path:
     )
 
 
-def next_version(root: Path, name: str) -> Path:
-    """Return the directory for the next version of a model under a root."""
-    taken = [_order(path.name)[0] for path in (root / name).glob("*") if is_version(path.name)]
-    return root / name / str(max(taken, default=0) + 1)
+def next_version(roots: Sequence[Path], name: str) -> Path:
+    """Return the directory under the first root for a version newer than that of any root."""
+    there = [path.name for root in roots for path in (root / name).glob("*")]
+    taken = [_order(version)[0] for version in there if is_version(version)]
+    return roots[0] / name / str(max(taken, default=0) + 1)
 
 
 def require(manifest: Manifest, *, rate_hz: int, codec: str, feature_version: str) -> None:
