@@ -17,6 +17,8 @@ from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.call import PromptRef
 from voicebot.domain.errors import DataError, SynthesisError
 from voicebot.domain.script import Style
+from voicebot.registry import resources
+from voicebot.speech.synthesis import tempo
 from voicebot.speech.synthesis.chain import active_level_dbov, finish, to_float
 from voicebot.speech.synthesis.clips import Clip, ClipLibrary, clip_file, encode_flac, write_manifest
 from voicebot.speech.synthesis.joins import clauses, cover, join
@@ -296,15 +298,38 @@ def test_clauses_keep_their_marks() -> None:
     assert cover("好的，明天见。", {"好的，"}.__contains__) is None
 
 
+def steps(audio: Audio) -> NDArray[np.int64]:
+    """Return the steps between samples."""
+    return np.abs(np.diff(np.frombuffer(audio.pcm, "<i2").astype(np.int64)))
+
+
 def test_a_join_does_not_click() -> None:
     quiet, loud = tone("a", level=0.1), tone("b", level=0.8)
 
     joined = join([("好的，", quiet), ("再见。", loud)])
 
-    samples = np.frombuffer(joined.pcm, "<i2").astype(int)
-    inside = max(np.abs(np.diff(np.frombuffer(part.pcm, "<i2").astype(int))).max() for part in (quiet, loud))
-    assert np.abs(np.diff(samples)).max() <= inside * 1.2
+    assert steps(joined).max() <= max(steps(part).max() for part in (quiet, loud)) * 1.2
     assert joined.duration_s > quiet.duration_s + loud.duration_s - 0.1 + 0.15
+    samples = np.frombuffer(joined.pcm, "<i2")
+    middle = samples[len(to_float(quiet)) : len(to_float(quiet)) + 400]
+    assert 0 < np.abs(middle).max() < 150, "the pause is quiet, not dead"
+
+
+@pytest.mark.parametrize("style", list(Style))
+def test_no_border_of_shipped_parts_clicks(tmp_path: Path, style: Style) -> None:
+    shipped = ClipLibrary(resources.demo_dir() / "prompts" / "consumer_loan")
+    prompts = PromptCache(tmp_path, [shipped], [])
+    first, last = (next(c for c in shipped.clips if c.kind == "part" and c.text.endswith(e)) for e in "，。")
+
+    ref = prompts.prepare(first.text + last.text, style)
+
+    sound = prompts.audio(ref.key)
+    border = round(first.duration_ms / tempo.TEMPO[style] / 1000 * LINE_RATE_HZ)
+    around = steps(sound)[border - 400 : border + 2000]
+    assert ref.engine.startswith("joined:")
+    inside = max(steps(shipped.audio(part)).max() for part in (first, last))
+    assert around.max() <= inside * 1.3, "no step at the border is larger than those of the speech itself"
+    assert steps(sound).max() <= inside * 1.5
 
 
 def test_rendering_again_renders_only_what_changed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 import wave
 from pathlib import Path
@@ -17,6 +18,7 @@ from voicebot.domain.call import Disposition, EndCause, PromptRef
 from voicebot.domain.errors import TelephonyError
 from voicebot.telephony import Playout, Recording
 from voicebot.telephony.headers import CAMPAIGN, check_header, check_uri, parse_message, reason, user_of
+from voicebot.telephony.playout import comfort_noise
 from voicebot.telephony.recording import interleave
 
 pytestmark = pytest.mark.unit
@@ -67,6 +69,18 @@ def test_an_address_without_scheme_says_how_to_write_it() -> None:
     with pytest.raises(TelephonyError) as caught:
         check_uri("13800000000@10.0.0.1")
     assert "sip:user@host" in caught.value.hint
+
+
+def test_between_prompts_the_line_sounds_open_not_dead() -> None:
+    playout = Playout()
+    playout.noise = comfort_noise()
+    idle = b"".join(playout.next_frame() for _ in range(150))
+    samples = [abs(value) for (value,) in struct.iter_unpack("<h", idle)]
+    assert len(idle) == 150 * FRAME_BYTES
+    assert 5 < sum(samples) / len(samples) < 30, "near -66 dBov: far below speech"
+    assert not playout.playing
+    playout.play(b"\1" * FRAME_BYTES)
+    assert playout.next_frame() == b"\1" * FRAME_BYTES
 
 
 def test_playout_pads_its_last_frame_and_is_silent_after_it() -> None:

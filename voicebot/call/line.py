@@ -9,6 +9,7 @@ from voicebot.call.turns import Flush, Output, Play, TurnMachine
 from voicebot.domain.audio import SILENT_FRAME
 from voicebot.speech.segmentation.vad import VoiceDetector
 from voicebot.telephony import Leg, Recording
+from voicebot.telephony.playout import comfort_noise
 
 
 class Line:
@@ -27,6 +28,7 @@ class Line:
         self._lock = threading.Lock()
         self._recording: Recording | None = None
         self._said = SILENT_FRAME
+        leg.playout.noise = comfort_noise()
 
     def start(self, recording: Recording | None) -> None:
         """The call was answered: frames count from now on."""

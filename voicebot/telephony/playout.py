@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import random
+import struct
 import threading
+from functools import cache
 
-from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, SILENT_FRAME
+from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, LINE_RATE_HZ, SILENT_FRAME
+
+COMFORT_DBOV = -66.0  # heard as an open line, far below speech at -26
+
+
+@cache
+def comfort_noise(seconds: int = 2) -> bytes:
+    """Return noise for the time between prompts, so that the line is not dead (ITU-T G.711 App. II)."""
+    dice = random.Random(711)  # noqa: S311 - noise, no secret
+    scale = 32768 * 10 ** (COMFORT_DBOV / 20)
+    samples = [round(dice.gauss(0, scale)) for _ in range(seconds * LINE_RATE_HZ)]
+    return struct.pack(f"<{len(samples)}h", *samples)
 
 
 class Playout:
@@ -12,6 +26,8 @@ class Playout:
 
     def __init__(self) -> None:
         """Make an empty playout."""
+        self.noise = b""  # whole frames, said over and over when nothing is left; none = digital silence
+        self._noise_at = 0
         self._lock = threading.Lock()
         self._pcm = b""
         self._at = 0  # bytes of _pcm already taken
@@ -35,16 +51,21 @@ class Playout:
         return left * FRAME_MS // FRAME_BYTES
 
     def next_frame(self) -> bytes:
-        """Return the next 320 bytes; silence when nothing is left."""
+        """Return the next 320 bytes; noise or silence when nothing is left."""
         with self._lock:
             frame = self._pcm[self._at : self._at + FRAME_BYTES]
             if not frame:
-                return SILENT_FRAME
+                return self._idle()
             self._at += FRAME_BYTES
             if self._at >= len(self._pcm):
                 self._pcm, self._at = b"", 0
                 self._drained.set()
         return frame if len(frame) == FRAME_BYTES else frame.ljust(FRAME_BYTES, b"\0")
+
+    def _idle(self) -> bytes:
+        frame = self.noise[self._noise_at : self._noise_at + FRAME_BYTES]
+        self._noise_at = (self._noise_at + FRAME_BYTES) % max(1, len(self.noise))
+        return frame or SILENT_FRAME
 
     @property
     def playing(self) -> bool:

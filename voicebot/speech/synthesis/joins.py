@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.speech.synthesis.chain import (
@@ -17,6 +18,8 @@ from voicebot.speech.synthesis.chain import (
     trim,
 )
 
+JOIN_VERSION = "2"  # part of the cache key: raise it when anything below changes
+COMFORT_DBOV = -66.0  # as between prompts
 _CLAUSE = re.compile(r"[^，。！？；：、]+[，。！？；：、]*")
 # pause after a clause by its last mark, seconds
 PAUSE_S = {"，": 0.18, "、": 0.12, "：": 0.2, "；": 0.28, "。": 0.35, "！": 0.35, "？": 0.35}
@@ -51,5 +54,11 @@ def join(parts: Sequence[tuple[str, Audio]]) -> Audio:
         sound = trim(to_float(audio), LINE_RATE_HZ)
         gain = 10 ** ((ACTIVE_LEVEL_DBOV - active_level_dbov(sound, LINE_RATE_HZ)) / 20)
         sounds.append(fade(sound * gain, LINE_RATE_HZ))
-        sounds.append(np.zeros(int(PAUSE_S.get(text[-1:], 0.1) * LINE_RATE_HZ)))
+        sounds.append(_pause(PAUSE_S.get(text[-1:], 0.1)))
     return to_pcm(np.concatenate(sounds[:-1]))
+
+
+def _pause(seconds: float) -> NDArray[np.float64]:
+    """Return a pause that sounds like the line between prompts, not like a dead one."""
+    noise = np.random.default_rng(711).standard_normal(int(seconds * LINE_RATE_HZ))
+    return fade(noise * 10 ** (COMFORT_DBOV / 20), LINE_RATE_HZ)

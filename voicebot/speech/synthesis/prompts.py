@@ -144,7 +144,7 @@ class PromptCache:
             if parts is None or len(parts) < 2:
                 continue
             clips = [clip for part in parts if (clip := library.find(part, style))]
-            key = _key("join", CHAIN_VERSION, *(clip.sha256 for clip in clips))
+            key = _key("join", joins.JOIN_VERSION, CHAIN_VERSION, *(clip.sha256 for clip in clips))
             cached = self._cached(key, text, protected)
             if cached is not None:
                 return cached
