@@ -24,6 +24,7 @@ from voicebot.cli.say import say
 from voicebot.cli.serve import serve
 from voicebot.cli.simulate import simulate
 from voicebot.cli.train import train_app
+from voicebot.cli.train_endpoint import endpoint
 from voicebot.cli.understand import understand
 from voicebot.domain.errors import VoicebotError
 
@@ -46,6 +47,7 @@ app.add_typer(calls_app, name="calls")
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(playbook_app, name="playbook")
 app.add_typer(prompts_app, name="prompts")
+train_app.command()(endpoint)
 app.add_typer(train_app, name="train")
 app.command()(say)
 app.command()(bench)
