@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from voicebot.domain.errors import DataError
-from voicebot.registry import models
+from voicebot.registry import models, resources
 from voicebot.settings import Settings
 
 
@@ -33,7 +33,7 @@ def endpoint(
     from voicebot.speech.recognition.whisper import WINDOW_S
 
     home = Settings().home
-    target = out or models.next_version(home / "models", "endpoint")
+    target = out or models.next_version((home / "models", resources.models_dir()), "endpoint")
     if not models.is_version(target.name):
         raise DataError(f"{target.name!r} is no version", hint="end --out with a number such as 2 or 1.3")
     found = cases.build(endpoint_clips.read(data), seed)
