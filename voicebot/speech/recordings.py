@@ -103,7 +103,7 @@ def stretches(audio: Audio) -> list[Stretch]:
 def tonality(audio: Audio) -> float:
     """Return the share of energy above 300 Hz in the two strongest lines of the whole stretch, 0-1.
 
-    Network tones are one or two sines (ITU-T E.180), so theirs is near 1; a voice moves and spreads its lines.
+    Network tones are one or two sines (ITU-T E.180), so theirs is near 1; a voice spreads its lines.
     """
     samples = np.frombuffer(audio.pcm[: len(audio.pcm) // 2 * 2], "<i2").astype(np.float32)
     rows = samples[: samples.size // _TONE_WINDOW * _TONE_WINDOW].reshape(-1, _TONE_WINDOW)
