@@ -16,7 +16,7 @@ from voicebot.ranker.encoder import NoEncoder
 from voicebot.ranker.fusion import choose, fuse, ranks
 from voicebot.ranker.model import RankingModel
 from voicebot.ranker.pairs import Context, Pair
-from voicebot.ranker.training import Recipe, fit, has_torch, train
+from voicebot.ranker.training import Recipe, early_stop, fit, folds, has_torch, train
 from voicebot.registry import models
 
 pytestmark = pytest.mark.unit
@@ -128,9 +128,21 @@ def test_ties_count_half() -> None:
     assert list(ranks(np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 1.0]]), np.array([0, 2]))) == [1.5, 2.0]
 
 
-@pytest.mark.skipif(
+torch_only = pytest.mark.skipif(
     not has_torch(), reason="the dual encoder is trained with torch: pip install 'voicebot[train]'"
 )
+
+
+@torch_only
+def test_the_dual_encoder_stops_once_held_out_pairs_are_ranked_no_better() -> None:
+    recipe = replace(QUICK, duals=1, dimensions=16, epochs=40, batch=32, patience=2)
+    told: list[str] = []
+    found = early_stop(*folds(PAIRS, recipe)[0], NoEncoder(), recipe, told.append)
+    assert 0 < found.stop < 40
+    assert told == [f"dual encoders: {found.stop} of 40 epochs are enough"]
+
+
+@torch_only
 def test_the_dual_encoder_learns_and_scores_without_torch() -> None:
     learnt, _ = fit(PAIRS, NoEncoder(), replace(QUICK, duals=1, dimensions=32, epochs=60, batch=32))
     members = learnt.score([pair.context for pair in PAIRS], learnt.bank(BANK))

@@ -19,7 +19,7 @@ from voicebot.ranker.history import examples
 from voicebot.ranker.model import NAME, RankingModel
 from voicebot.ranker.pairs import Pair
 from voicebot.ranker.trained import Blend, certainty
-from voicebot.ranker.training import CARD, Progress, Recipe, fit_members, folds
+from voicebot.ranker.training import CARD, Progress, Recipe, early_stop, fit_members, folds, has_torch
 from voicebot.registry import models
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
@@ -66,9 +66,13 @@ def train(
             hint=f"the ranker wants {LEAST_EXAMPLES} or more to judge itself by",
         )
     pairs = [*known, *samples]
+    if recipe.duals and not has_torch():
+        progress("torch is absent: the dual encoders are left out (pip install 'voicebot[train]')")
+        recipe = replace(recipe, duals=0)
+    split = folds(pairs, recipe)
+    recipe = early_stop(*split[0], encoder, recipe, progress)
     judged = [
-        _fold(playbook, seen, held, encoder, recipe, step)
-        for step, (seen, held) in _steps(folds(pairs, recipe), progress)
+        _fold(playbook, seen, held, encoder, recipe, step) for step, (seen, held) in _steps(split, progress)
     ]
     verdict = judge(judged)
     if not verdict.wins:

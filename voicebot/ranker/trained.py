@@ -117,12 +117,15 @@ class TrainedRanker:
         """Return up to k of the allowed script ids, most probable first."""
         text = understanding.transcript.text
         ids = [script for script in dict.fromkeys(allowed) if script in playbook.scripts]
-        if playbook.id != self._blend.playbook or not normalise(text) or not ids:
+        if playbook.id != self._blend.playbook:
+            return self._examples.rank(understanding, state, playbook, allowed, k)
+        bank = self.prepare(playbook)  # also where nothing was said: the opening comes before any words
+        if not normalise(text) or not ids:
             return self._examples.rank(understanding, state, playbook, allowed, k)
         index = self._examples.prepare(playbook)
         members = index.score(text)
         moment = context(understanding, state)
-        scores = self._model.score([moment], self.prepare(playbook))
+        scores = self._model.score([moment], bank)
         certain = certainty(self._model, [moment], scores)
         logits = self._blend.logits(index.fuse(members) / index.temperature, scores["fused"], certain)[0]
         rows = [index.place[script] for script in ids]

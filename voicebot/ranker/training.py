@@ -39,6 +39,8 @@ class Recipe:
     duals: int = 2  # dual encoders to average; 0 = none, and no torch
     dimensions: int = 192
     epochs: int = 14
+    patience: int = 3  # epochs without better ranks of held-out pairs, then the dual encoders stop
+    stop: int = 0  # epochs after which they stop; 0 = after all
     batch: int = 256
     rate: float = 2e-3
     drop: float = 0.3  # of features
@@ -65,7 +67,9 @@ def fit(
         progress("torch is absent: the dual encoders are left out (pip install 'voicebot[train]')")
         recipe = replace(recipe, duals=0)
     judged = []
-    for number, (seen, held) in enumerate(folds(pairs, recipe), 1):
+    split = folds(pairs, recipe)
+    recipe = early_stop(*split[0], encoder, recipe, progress)
+    for number, (seen, held) in enumerate(split, 1):
         progress(f"fold {number} of {recipe.folds}: {len(seen)} pairs, {len(held)} held out")
         members = fit_members(seen, encoder, recipe)
         texts, right = _bank(held, pairs, recipe)
@@ -111,7 +115,31 @@ def train(pairs: Sequence[Pair], encoder: Encoder, out: Path, recipe: Recipe, pr
     return models.save(out, manifest)
 
 
+def early_stop(
+    seen: Sequence[Pair], held: Sequence[Pair], encoder: Encoder, recipe: Recipe, progress: Progress
+) -> Recipe:
+    """Return the recipe with the number of epochs that ranks held-out pairs best."""
+    if not recipe.duals or not has_torch():
+        return recipe
+    lens = Lens.fit(seen, encoder)
+    texts, right = _bank(held, (), recipe)
+    scripts, contexts = lens.scripts(texts), lens.contexts([pair.context for pair in held])
+    found: list[float] = []
+
+    def enough(member: DualMember) -> bool:
+        rank = ranks(member.score(contexts, member.bank(scripts)), right)
+        found.append(float((1 / rank).mean()))
+        return len(found) - 1 - int(np.argmax(found)) >= recipe.patience
+
+    views = lens.contexts([pair.context for pair in seen]), lens.scripts([pair.reply for pair in seen])
+    train_dual(lens, *views, recipe, enough)
+    best = int(np.argmax(found)) + 1
+    progress(f"dual encoders: {best} of {recipe.epochs} epochs are enough")
+    return replace(recipe, stop=best)
+
+
 def folds(pairs: Sequence[Pair], recipe: Recipe) -> list[tuple[list[Pair], list[Pair]]]:
+    """Return (seen, held out) per fold; conversations are never split."""
     # a pair without a conversation is one of its own
     names = [pair.conversation or f"\0{place}" for place, pair in enumerate(pairs)]
     order = sorted(set(names))
@@ -134,10 +162,17 @@ def _bank(held: Sequence[Pair], pairs: Sequence[Pair], recipe: Recipe) -> tuple[
     return texts, np.array([place[pair.reply] for pair in held], np.int64)
 
 
-def train_dual(lens: Lens, contexts: ContextView, replies: ScriptView, recipe: Recipe) -> DualMember:
+def train_dual(
+    lens: Lens,
+    contexts: ContextView,
+    replies: ScriptView,
+    recipe: Recipe,
+    enough: Callable[[DualMember], bool] = lambda _: False,
+) -> DualMember:
     """Train one dual encoder with torch: cross-entropy of the right reply among a batch's replies.
 
     (van den Oord et al. 2018, "Contrastive predictive coding"; equal replies are one choice.)
+    `enough` is asked after every epoch whether to stop.
     """
     import torch
     from torch.nn import functional
@@ -167,7 +202,7 @@ def train_dual(lens: Lens, contexts: ContextView, replies: ScriptView, recipe: R
     def drop(values: Any) -> Any:
         return functional.dropout(values, recipe.drop)
 
-    for epoch in range(recipe.epochs):
+    for epoch in range(recipe.stop or recipe.epochs):
         for group in best.param_groups:
             group["lr"] = recipe.rate * (1.05 - epoch / recipe.epochs)
         order = random.permutation(len(target))
@@ -187,7 +222,13 @@ def train_dual(lens: Lens, contexts: ContextView, replies: ScriptView, recipe: R
             best.zero_grad()
             loss.backward()
             best.step()
-    done = {name: value.detach().numpy() for name, value in net.items()}
+        if enough(_member(net)):
+            break
+    return _member(net)
+
+
+def _member(net: dict[str, Any]) -> DualMember:
+    done = {name: value.detach().numpy().copy() for name, value in net.items()}
     return DualMember(
         tuple(done[f"terms_{turn}"] for turn in range(EMBEDDED_TURNS)),
         tuple(done[f"meaning_{turn}"] for turn in range(TURNS)),
