@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -193,10 +194,29 @@ def test_without_any_engine_the_error_says_why(tmp_path: Path) -> None:
         prompts.prepare("您好。", Style.NEUTRAL)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "好" * 2000])
-def test_an_impossible_text_is_an_error(tmp_path: Path, text: str) -> None:
-    with pytest.raises(SynthesisError):
-        PromptCache(tmp_path, [], [Voice()]).prepare(text, Style.NEUTRAL)
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "empty"),
+        ("  ", "empty"),
+        ("好" * 2000, "2000 characters"),
+        ("您好，Tom。", "'Tom'"),
+        ("恭喜😀", "'😀'"),
+        ("您好\x00，", "nobody can say"),
+        ("利率3.6%", "'3.6%'"),
+        ("您好，{customer}。", "'{customer}'"),
+        ("，。", "punctuation"),
+        ("안녕", "안녕"),
+    ],
+)
+def test_an_impossible_text_is_a_clear_error_and_no_engine_hears_of_it(
+    tmp_path: Path, text: str, why: str
+) -> None:
+    voice = Voice()
+    with pytest.raises(SynthesisError, match=re.escape(why)) as error:
+        PromptCache(tmp_path, [], [voice]).prepare(text, Style.NEUTRAL)
+    assert error.value.hint
+    assert voice.spoken == []
 
 
 def test_a_full_disk_is_told_and_the_call_goes_on(tmp_path: Path) -> None:
@@ -354,3 +374,26 @@ def test_a_broken_manifest_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(DataError, match="manifest"):
         ClipLibrary(tmp_path)
+
+
+def test_what_spoke_is_counted(tmp_path: Path) -> None:
+    clips = library(tmp_path / "clips", ["好的，", "再见。"])
+    prompts = PromptCache(tmp_path / "cache", [clips], [Voice("robot", robotic=True)])
+
+    for text in ("再见。", "好的，再见。", "好的，再见。", "明天见。", "明天见。"):
+        prompts.prepare(text, Style.NEUTRAL)
+
+    assert prompts.counts == {"clip": 1, "joined": 1, "cached": 2, "rendered": 1, "robotic": 1}
+
+
+def test_a_robotic_voice_renders_nothing_ahead_for_customers(tmp_path: Path) -> None:
+    robot = Voice("robot", robotic=True)
+    prompts = PromptCache(tmp_path, [], [robot])
+    with pytest.raises(SynthesisError):
+        prompts.ahead("明天见。")
+    assert robot.spoken == []
+
+    human = Voice("human")
+    both = PromptCache(tmp_path, [], [human, robot])
+    both.ahead("明天见。")
+    assert both.ready("明天见。") == "human"

@@ -156,6 +156,7 @@ class KokoroSynthesizer:
         self._threads = threads
         self._speed = speed
         self._lock = Lock()
+        self._broken = ""
         self._session: Any = None
         self._rows: NDArray[np.float32] = np.zeros((0, 256), np.float32)
 
@@ -167,7 +168,7 @@ class KokoroSynthesizer:
             return f"no {MODEL_FILE} in {self._directory}"
         if not (self._directory / "voices" / f"{self.voice}.bin").is_file():
             return f"no voice {self.voice} in {self._directory}/voices"
-        return ""
+        return self._broken
 
     def synthesize(self, text: str, style: Style) -> Audio:
         """Return the text as 8 kHz speech. Raises SynthesisError or ModelError."""
@@ -208,6 +209,8 @@ class KokoroSynthesizer:
         model = (self._directory / MODEL_FILE).read_bytes()
         digest = hashlib.sha256(model).hexdigest()
         if digest != MODEL_SHA256:
+            # remembered: in a call nobody waits for the check a second time
+            self._broken = f"{MODEL_FILE} in {self._directory} is damaged"
             raise ModelError(
                 f"{self._directory / MODEL_FILE} has sha256 {digest[:16]}…, expected {MODEL_SHA256[:16]}…",
                 hint="Fetch the file again: it is damaged or another export.",
