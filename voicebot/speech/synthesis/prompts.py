@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 _HANZI = re.compile(r"[\u3400-\u9fff〇]")
 _UNSPOKEN = re.compile(r"[^\u3400-\u9fff〇，、。！？；：—（）“”‘’《》…·\s]")
+_LOCKS = 64  # keys share them: now and then a text waits for another one
 MAX_TEXT = 300  # hanzi; longer than a minute is no prompt for a phone
 
 
@@ -62,8 +63,7 @@ class PromptCache:
         self._clips = tuple(clips)
         self._engines = tuple(engines)
         self._readings = dict(readings or {})
-        self._lock = Lock()
-        self._busy: dict[str, Lock] = {}
+        self._locks = tuple(Lock() for _ in range(_LOCKS))
         self._known: dict[str, tuple[ClipLibrary, Clip]] = {
             f"clip-{clip.sha256[:24]}": (library, clip) for library in self._clips for clip in library.clips
         }
@@ -230,8 +230,7 @@ class PromptCache:
             )
 
     def _one_at_a_time(self, key: str) -> Lock:
-        with self._lock:
-            return self._busy.setdefault(key, Lock())
+        return self._locks[int(key[:8], 16) % _LOCKS]
 
 
 def checked(text: str) -> str:
