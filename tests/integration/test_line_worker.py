@@ -17,6 +17,7 @@ from tests.integration.scripted import Line, Memory, Server
 from tests.integration.telephone import Telephone, loudness_of
 from voicebot.call.events import SessionConfig
 from voicebot.call.prompts import PromptMemory
+from voicebot.call.turns import TurnTuning
 from voicebot.call.worker import LineWorker
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import (
@@ -141,7 +142,7 @@ async def test_a_whole_call_is_conducted_recorded_and_journaled(phone: Telephone
     assert opening.kind is UtteranceKind.ANSWERED
     assert answer.kind is UtteranceKind.SPEECH
     assert 0.8 < answer.end_s - answer.start_s < 1.1
-    assert answer.timings_ms["endpoint_ms"] == 640
+    assert answer.timings_ms["endpoint_ms"] == TurnTuning().endpoint_ms
     assert answer.timings_ms["wait_ms"] == 20, "the decision was there before the endpoint"
     assert 1300 <= server.speech[2] <= 1700, "look-back, speech and the pause"
 

@@ -271,6 +271,8 @@ class CallSession:
             "round_trip_ms": round(decided.decide_ms, 1),
             "prompt_ms": round(decided.prompt_ms, 1),
         }
+        if commit.score is not None:
+            timings["endpoint_score"] = round(commit.score, 3)
         turn = replace(turn, at=datetime.now(UTC), timings_ms=timings, delivery=self.request.delivery)
         self._turns += 1
         self._opted_out = self._opted_out or turn.decision.do_not_call

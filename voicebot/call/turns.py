@@ -100,6 +100,7 @@ class Commit:
     generation: int
     endpoint_ms: int  # last speech frame to the end of the utterance
     wait_ms: int  # from there to the answer's first frame
+    score: float | None = None  # the endpoint score that decided; None = plain silence did
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,7 +415,8 @@ class TurnMachine:
                 return
         answer = asked.answer
         silence = asked.due_ms - self._segments.end_ms if asked.kind is UtteranceKind.SPEECH else 0
-        self._out.append(Commit(asked.generation, silence, self.now_ms - asked.due_ms + FRAME_MS))
+        wait_ms = self.now_ms - asked.due_ms + FRAME_MS
+        self._out.append(Commit(asked.generation, silence, wait_ms, asked.score))
         self._asked = None
         self._open = False
         self._segments.close()
