@@ -17,7 +17,7 @@ from voicebot.bench.telephone import read, telephone
 from voicebot.domain.audio import Audio
 from voicebot.domain.errors import ModelError, RecognitionError
 from voicebot.domain.script import Style
-from voicebot.domain.speech import Transcript
+from voicebot.domain.speech import Expectation, Transcript
 from voicebot.registry import resources
 from voicebot.speech.recognition import weights
 from voicebot.speech.recognition.vosk import VoskRecognizer
@@ -56,7 +56,7 @@ def word(test_data: Path, text: str) -> Audio:
 
 
 def hear(recognizer: WhisperRecognizer, audio: Audio, *phrases: str) -> Transcript:
-    stream = recognizer.open(audio.rate_hz, phrases)
+    stream = recognizer.open(audio.rate_hz, Expectation(tuple((phrase,) for phrase in phrases)))
     for at in range(0, len(audio.pcm), 1600):
         stream.feed(audio.pcm[at : at + 1600])
     return stream.result(final=True)

@@ -21,7 +21,7 @@ from voicebot.cli.main import app
 from voicebot.domain.audio import Audio
 from voicebot.domain.emotion import NEGATIVE, EmotionLabel
 from voicebot.domain.errors import DataError
-from voicebot.domain.speech import Transcript, Word
+from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript, Word
 from voicebot.domain.understanding import Situation
 from voicebot.settings import Settings
 from voicebot.speech import recordings
@@ -60,7 +60,7 @@ class Scripted:
     def __init__(self, *lines: str) -> None:
         self.lines = list(lines)
 
-    def open(self, rate_hz: int, phrases: Sequence[str] = ()) -> Stream:
+    def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> Stream:
         assert rate_hz == 8000
         return Stream(self.lines)
 

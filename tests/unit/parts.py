@@ -23,7 +23,7 @@ from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Exchang
 from voicebot.domain.emotion import CALM, Emotion, EmotionLabel, SpeakerBaseline
 from voicebot.domain.errors import ModelError, PlaybookError, RecognitionError, SynthesisError
 from voicebot.domain.script import Action, Answer, Playbook, Scene, Script, Style
-from voicebot.domain.speech import Prosody, Transcript, Utterance
+from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Prosody, Transcript, Utterance
 from voicebot.domain.understanding import Situation, Understanding
 
 REQUEST = CallRequest("call-1", "attempt-1", "campaign-1", "contact-1", "loan", Direction.OUTBOUND)
@@ -64,9 +64,9 @@ class Playbooks:
 class Stream:
     """Hears one letter for each 100 ms of speech: a, b, c …; \\xff bytes are not recognised."""
 
-    def __init__(self, owner: Recognizer, phrases: Sequence[str]) -> None:
+    def __init__(self, owner: Recognizer, expected: Expectation) -> None:
         self.owner = owner
-        self.phrases = tuple(phrases)
+        self.expected = expected
         self.pcm = b""
         self.aborted = False
 
@@ -98,8 +98,8 @@ class Recognizer:
         self.gate.set()
         self.streams: list[Stream] = []
 
-    def open(self, rate_hz: int, phrases: Sequence[str] = ()) -> Stream:
-        self.streams.append(Stream(self, phrases))
+    def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> Stream:
+        self.streams.append(Stream(self, expected))
         return self.streams[-1]
 
 

@@ -114,7 +114,10 @@ def test_the_recogniser_is_told_what_is_expected_here(snapshot: Snapshot) -> Non
     way.listen(snapshot)
     opened = decide(snapshot, "", UtteranceKind.ANSWERED)
     way.listen(after(opened))
-    assert [stream.phrases for stream in recognizer.streams] == [("利率",), ("方便", "利率")]
+    told = [stream.expected for stream in recognizer.streams]
+    assert [one.answers for one in told] == [(), (("方便",),)]
+    assert [one.keywords for one in told] == [("利率",)] * 2
+    assert all("方便" in one.lines for one in told)
 
 
 def test_a_call_with_an_unknown_playbook_is_refused() -> None:

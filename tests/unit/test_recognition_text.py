@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from voicebot.speech.recognition.answers import Expected, agree, may_replace, merge
 from voicebot.speech.recognition.guards import invented
+from voicebot.speech.recognition.language import CharacterModel
+from voicebot.speech.recognition.topic import Topic
 from voicebot.text.distance import character_error, edits, syllable_error
 from voicebot.text.normalise import comparable, normalise
 
@@ -78,6 +80,42 @@ EXPECTED = Expected(["不需要", "需要", "可以", "方便", "没有", "买",
 def test_a_short_answer_is_taken_from_the_list_as_a_whole(heard: str, text: str, method: str) -> None:
     corrected = EXPECTED.correct(heard)
     assert (corrected.text, corrected.method) == (text, method)
+
+
+TOPIC = Topic(
+    ["我想找人工客服", "人工客服有吗", "可以提前还款吗", "我不想提前还款", "利息多少", "每月还款多少"],
+    ["人工客服", "提前还款"],
+)
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "text", "method"),
+    [
+        ([("我想找人工克服。", -2.6)], "我想找人工客服", "lexicon"),
+        ([("可以提前海款吗", -2.0), ("可以提前还款吗？", -2.3)], "可以提前还款吗？", "n-best"),
+        ([("利息多少？", -1.0), ("力西多少", -0.9)], "利息多少？", "1-best"),
+        ([("我想提前还款", -2.0), ("我不想提前还款", -2.1)], "我想提前还款", "1-best"),  # polarity stays
+        ([("股市今天大幅下跌", -2.0), ("古诗今天大幅下跌", -2.1)], "股市今天大幅下跌", "1-best"),  # off topic
+        ([], "", "1-best"),
+    ],
+)
+def test_what_is_known_of_the_talk_chooses_among_what_was_probably_said(
+    hypotheses: list[tuple[str, float]], text: str, method: str
+) -> None:
+    chosen = TOPIC.choose(hypotheses)
+    assert (chosen.text, chosen.method) == (text, method)
+
+
+@given(HANZI, HANZI)
+def test_what_is_known_of_the_talk_never_adds_or_removes_a_negation(first: str, second: str) -> None:
+    topic = Topic(["不可以", "可以", "没需要", "需要", "不是好用"], ["可以", "需要"])
+    chosen = topic.choose([(first, -1.0), (second, -1.1)]).text
+    assert [char for char in chosen if char in "不没"] == [char for char in first if char in "不没"]
+
+
+def test_the_character_model_likes_what_it_has_seen_() -> None:
+    model = CharacterModel(["提前还款", "提前还清"])
+    assert model.per_character("提前还款") > model.per_character("提前海款") > model.per_character("谁知道呢")
 
 
 @given(HANZI, HANZI)

@@ -36,7 +36,7 @@ from voicebot.domain.ports import (
     SituationReader,
 )
 from voicebot.domain.script import Playbook
-from voicebot.domain.speech import Prosody, Transcript, Utterance, UtteranceKind
+from voicebot.domain.speech import Expectation, Prosody, Transcript, Utterance, UtteranceKind
 from voicebot.domain.understanding import Understanding
 
 CANDIDATES = 5
@@ -115,8 +115,10 @@ class Pipeline:
         """Open a stream for the customer's next utterance, told what is expected here."""
         playbook = self._playbook(snapshot.state)
         last = playbook.scripts.get(snapshot.state.used[-1]) if snapshot.state.used else None
-        answers = [phrase for answer in (last.answers if last else ()) for phrase in answer.phrases]
-        return self._recognizer.open(LINE_RATE_HZ, (*answers, *playbook.keywords))
+        answers = tuple(answer.phrases for answer in last.answers) if last else ()
+        return self._recognizer.open(
+            LINE_RATE_HZ, Expectation(answers, playbook.keywords, _customer_lines(playbook))
+        )
 
     def recognise(
         self,
@@ -243,6 +245,13 @@ class Pipeline:
             return ()
         prompt = self._prompts.prepare(decision.script_text, decision.style, protected=decision.protected)
         return (prompt,)
+
+
+def _customer_lines(playbook: Playbook) -> tuple[str, ...]:
+    """Return every way in which customers of a playbook are known to talk, each once."""
+    scripts = playbook.scripts.values()
+    answers = (phrase for script in scripts for answer in script.answers for phrase in answer.phrases)
+    return tuple(dict.fromkeys((*(line for script in scripts for line in script.examples), *answers)))
 
 
 def _turn(

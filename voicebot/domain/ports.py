@@ -21,7 +21,7 @@ from voicebot.domain.call import (
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
 from voicebot.domain.emotion import Emotion, SpeakerBaseline
 from voicebot.domain.script import Expect, Playbook, Style
-from voicebot.domain.speech import Prosody, Transcript, Utterance
+from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Prosody, Transcript, Utterance
 from voicebot.domain.understanding import Situation, Understanding
 
 
@@ -49,8 +49,8 @@ class Recognizer(Protocol):
 
     name: str
 
-    def open(self, rate_hz: int, phrases: Sequence[str] = ()) -> RecognitionStream:
-        """Begin one utterance. `phrases`: words and answers expected here."""
+    def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> RecognitionStream:
+        """Begin one utterance, told what is expected here."""
 
 
 class EndpointScorer(Protocol):

@@ -52,7 +52,24 @@ class Transcript:
     engine: str = ""
     compute_s: float = 0.0  # CPU seconds of the engine
     raw_text: str = ""  # before correction by domain knowledge
-    method: str = "1-best"  # how text came from raw_text
+    method: str = "1-best"  # how text came from raw_text: 1-best, list, homophone, n-best, lexicon, guard
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a recogniser is told of the place in the conversation where it listens."""
+
+    answers: tuple[tuple[str, ...], ...] = ()  # phrases expected now, grouped by what they mean
+    keywords: tuple[str, ...] = ()  # words of the playbook
+    lines: tuple[str, ...] = ()  # how customers of the playbook talk
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """Every answer and keyword."""
+        return (*(phrase for phrases in self.answers for phrase in phrases), *self.keywords)
+
+
+NOTHING_EXPECTED = Expectation()
 
 
 @dataclass(frozen=True, slots=True)

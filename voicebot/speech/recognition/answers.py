@@ -24,7 +24,8 @@ class Correction:
     """A text after domain knowledge, and how it came about."""
 
     text: str
-    method: str  # 1-best, list or homophone
+    method: str  # as in Transcript.method
+    belief: float = 1.0  # 0-1: what is left of the engine's confidence
 
 
 class Expected:

@@ -15,10 +15,11 @@ from voicebot.domain.errors import ModelError
 from voicebot.speech.recognition import sound
 from voicebot.text.normalise import comparable
 
-BEAM = 5
+BEAM = 10  # as many texts: domain knowledge chooses among them
 REPETITION_PENALTY = 1.1
 NO_REPEAT_NGRAM = 4
 TOKENS_PER_S = 10
+_FREE_BEAM = 5
 _FEWEST_TOKENS = 12
 _SHORT = 4  # hanzi: up to here the prompt may have put the words into the customer's mouth
 PROMPT = "不需要，谢谢。可以。是的，你说。好的。"  # answers, in simplified hanzi with punctuation
@@ -75,7 +76,9 @@ class Decoder:
         self._frames = int(window_s * sound.ENGINE_RATE_HZ) // self._model.feature_extractor.hop_length
 
     def decode(
-        self, samples: sound.F32, on_ending: Callable[[Sequence[float]], None] | None = None
+        self,
+        samples: sound.F32,
+        on_ending: Callable[[Sequence[float]], None] | None = None,
     ) -> Decoded:
         """Return the texts of at most one window of 16 kHz speech.
 
@@ -94,9 +97,9 @@ class Decoder:
             on_ending(np.array(encoded)[0, max(0, end - _ENDING_FRAMES) : end].mean(axis=0))
         most_tokens = max(_FEWEST_TOKENS, int(samples.size / sound.ENGINE_RATE_HZ * TOKENS_PER_S))
         hypotheses, mean_logprob = self._generate(encoded, self._prompt, most_tokens)
-        unprompted = None
+        unprompted: str | None = None
         if hypotheses and 0 < len(comparable(hypotheses[0][0])) <= _SHORT:
-            unprompted = self._generate(encoded, self._no_prompt, most_tokens)[0][0][0]
+            unprompted = self._free(encoded, most_tokens)
         span = sound.voiced_span(samples)
         return Decoded(
             hypotheses,
@@ -106,15 +109,19 @@ class Decoder:
             unprompted,
         )
 
+    def _free(self, encoded: Any, most_tokens: int) -> str:
+        """Return what the model hears when nothing is suggested to it."""
+        return self._generate(encoded, self._no_prompt, most_tokens, _FREE_BEAM)[0][0][0]
+
     def _generate(
-        self, encoded: Any, prompt: list[int], most_tokens: int
+        self, encoded: Any, prompt: list[int], most_tokens: int, beam: int = BEAM
     ) -> tuple[tuple[tuple[str, float], ...], float]:
         """Return (text, log probability) pairs, best first, and the best one's mean per token."""
         found = self._model.model.generate(
             encoded,
             [prompt],
-            beam_size=BEAM,
-            num_hypotheses=BEAM,
+            beam_size=beam,
+            num_hypotheses=beam,
             repetition_penalty=REPETITION_PENALTY,
             no_repeat_ngram_size=NO_REPEAT_NGRAM,
             max_length=len(prompt) + most_tokens,

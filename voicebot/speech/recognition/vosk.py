@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from voicebot.domain.errors import ModelError, RecognitionError
-from voicebot.domain.speech import Transcript, Word
+from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript, Word
 from voicebot.speech.recognition import sound
 from voicebot.speech.recognition.answers import Expected
 from voicebot.text.normalise import normalise
@@ -65,8 +65,8 @@ class VoskRecognizer:
         self._executor = ThreadPoolExecutor(workers, "vosk")
         self._timeout_s = timeout_s
 
-    def open(self, rate_hz: int, phrases: Sequence[str] = ()) -> VoskStream:
-        """Begin one utterance. `phrases`: words and answers expected here."""
+    def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> VoskStream:
+        """Begin one utterance, told what is expected here."""
         import vosk
 
         if rate_hz not in (8000, _MODEL_RATE_HZ):
@@ -76,7 +76,13 @@ class VoskRecognizer:
         engine = vosk.KaldiRecognizer(self._model, float(_MODEL_RATE_HZ if doubler else rate_hz))
         engine.SetWords(True)
         return VoskStream(
-            engine, self.name, rate_hz, doubler, Expected(phrases), self._executor, self._timeout_s
+            engine,
+            self.name,
+            rate_hz,
+            doubler,
+            Expected(expected.phrases),
+            self._executor,
+            self._timeout_s,
         )
 
     def close(self) -> None:

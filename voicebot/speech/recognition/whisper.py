@@ -15,12 +15,13 @@ from math import exp
 from pathlib import Path
 
 from voicebot.domain.errors import ModelError, RecognitionError
-from voicebot.domain.speech import Transcript
+from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript
 from voicebot.speech.recognition import sound
-from voicebot.speech.recognition.answers import Expected, agree, merge
+from voicebot.speech.recognition.answers import Correction, Expected, agree, merge
 from voicebot.speech.recognition.decoder import Decoded, Decoder
 from voicebot.speech.recognition.guards import invented
 from voicebot.speech.recognition.pool import DecoderPool
+from voicebot.speech.recognition.topic import choose
 from voicebot.text.normalise import comparable, normalise
 
 WINDOW_S = 12.0
@@ -64,11 +65,9 @@ class WhisperRecognizer:
         self._longest_s = longest_s
         self._timeout_s = timeout_s
 
-    def open(self, rate_hz: int, phrases: Sequence[str] = ()) -> WhisperStream:
-        """Begin one utterance. `phrases`: words and answers expected here."""
-        return WhisperStream(
-            self._pool, self.name, rate_hz, Expected(phrases), self._longest_s, self._timeout_s
-        )
+    def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> WhisperStream:
+        """Begin one utterance, told what is expected here."""
+        return WhisperStream(self._pool, self.name, rate_hz, expected, self._longest_s, self._timeout_s)
 
     def close(self) -> None:
         """End the worker threads."""
@@ -83,7 +82,7 @@ class WhisperStream:
         pool: DecoderPool[Decoder],
         engine: str,
         rate_hz: int,
-        expected: Expected,
+        expected: Expectation,
         longest_s: float,
         timeout_s: float,
     ) -> None:
@@ -91,7 +90,8 @@ class WhisperStream:
         self._pool = pool
         self._engine = engine
         self._rate_hz = rate_hz
-        self._expected = expected
+        self._expectation = expected
+        self._answers = Expected(expected.phrases)
         self._longest = int(longest_s * rate_hz) * 2
         self._timeout_s = timeout_s
         self._pcm = bytearray()
@@ -181,22 +181,28 @@ class WhisperStream:
 
     def _understood(self, parts: Sequence[Decoded], span: tuple[float, float]) -> Transcript:
         """Join the windows' texts, apply domain knowledge, and guard against inventions."""
-        texts, certainty = [], 1.0
+        raw, texts, methods, certainty = "", list[str](), list[str](), 1.0
         for part in parts:
-            posterior = merge(part.hypotheses)
-            text = part.hypotheses[0][0] if part.hypotheses else ""
-            if text and not invented(text, part.voiced_s, part.mean_logprob):
-                certainty *= posterior[comparable(text)] * exp(min(0.0, part.mean_logprob) / 4)
-                if part.unprompted is not None:
-                    text, belief = agree(text, part.unprompted)
-                    certainty *= belief
-                texts.append(text)
-        raw = "".join(texts)
-        if not comparable(raw):
+            heard = part.hypotheses[0][0] if part.hypotheses else ""
+            if not heard or invented(heard, part.voiced_s, part.mean_logprob):
+                continue
+            believed = self._believed(part, heard)
+            posterior = merge(part.hypotheses)[comparable(heard)]
+            certainty *= posterior * exp(min(0.0, part.mean_logprob) / 4) * believed.belief
+            raw += heard
+            texts.append(believed.text)
+            methods.append(believed.method)
+        text = normalise("".join(texts))
+        if not comparable(text):
             return Transcript("", raw_text=raw, engine=self._engine, method="guard")
-        corrected = self._expected.correct(raw)
-        text = normalise(corrected.text)
         words, timing = sound.spread(list(comparable(text)), span, certainty)
-        return Transcript(
-            text, words, timing, certainty, self._engine, raw_text=raw.strip(), method=corrected.method
-        )
+        method = next((method for method in methods if method != "1-best"), "1-best")
+        return Transcript(text, words, timing, certainty, self._engine, raw_text=raw.strip(), method=method)
+
+    def _believed(self, part: Decoded, heard: str) -> Correction:
+        """Return the text to believe of one window: an expected answer, or the likeliest in this talk."""
+        text, belief = (heard, 1.0) if part.unprompted is None else agree(heard, part.unprompted)
+        believed = self._answers.correct(text)
+        if believed.method == "1-best" and text == heard:
+            believed = choose(self._expectation, part.hypotheses)
+        return replace(believed, belief=belief)

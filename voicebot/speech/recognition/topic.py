@@ -1,0 +1,107 @@
+"""What one campaign talks about: chooses among what was probably said, and mends words that sound alike.
+
+The ten best texts are scored again by a character model of the customers' lines, and so are their variants
+in which words of the lexicon replace what sounds (almost) the same. Only where a text is of this talk at all,
+and never across a negation.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+from voicebot.domain.speech import Expectation
+from voicebot.speech.recognition.answers import NEGATIONS, Correction
+from voicebot.speech.recognition.language import CharacterModel
+from voicebot.text.normalise import comparable
+from voicebot.text.pinyin import distance, fuzzy, syllables
+
+_WEIGHT = 0.3  # of the character model beside the engine
+_PRICE = 1.0  # of a word put in place of another, in log probability
+_PRICE_APART = 4.0  # more, by its distance in sound
+_FARTHEST = 0.13  # looser makes more lines worse than better
+_ON_TOPIC = -6.5  # log probability of a character; other talk lies below
+_TIMES = 2  # characters that follow each other so often in the customers' lines are taken for a word
+_LONGEST_FOUND = 4
+_LONGEST = 6  # hanzi of a word
+_CHANGES = 2  # words of one text
+
+
+class Topic:
+    """The customers' language in one playbook. Immutable once built; thread-safe."""
+
+    def __init__(self, lines: Iterable[str], keywords: Iterable[str]) -> None:
+        """Count the lines and collect the words."""
+        plain = sorted({comparable(line) for line in lines} - {""})
+        self._model = CharacterModel(plain)
+        keywords = tuple(comparable(word) for word in keywords)
+        often = Counter(
+            line[at : at + size]
+            for line in plain
+            for size in range(2, _LONGEST_FOUND + 1)
+            for at in range(len(line) - size + 1)
+        )
+        words = {*keywords, *(word for word, times in often.items() if times >= _TIMES)}
+        self._words: dict[tuple[str, ...], list[str]] = {}
+        for word in sorted(words):
+            if 2 <= len(word) <= _LONGEST and not _negations(word):
+                self._words.setdefault(_folded(word), []).append(word)
+
+    def choose(self, hypotheses: Sequence[tuple[str, float]]) -> Correction:
+        """Return the most probable text of (text, log probability) pairs, the best of the engine first."""
+        first = hypotheses[0][0] if hypotheses else ""
+        heard = comparable(first)
+        pool: dict[str, float] = {}
+        written = {}
+        for text, score in hypotheses:
+            plain = comparable(text)
+            if plain and _negations(plain) == _negations(heard) and score > pool.get(plain, -1e9):
+                pool[plain] = score
+                written[plain] = text
+        if not pool or max(map(self._model.per_character, pool)) < _ON_TOPIC:
+            return Correction(first, "1-best")
+        for _ in range(_CHANGES):
+            for text, score in list(pool.items()):
+                for variant, apart in self._variants(text):
+                    price = _PRICE * (1 + _PRICE_APART * apart)
+                    pool[variant] = max(pool.get(variant, -1e9), score - price)
+        best = max(pool, key=lambda text: pool[text] + _WEIGHT * self._model.logprob(text))
+        if best == heard:
+            return Correction(first, "1-best")
+        return Correction(written.get(best, best), "n-best" if best in written else "lexicon")
+
+    def _variants(self, text: str) -> Iterator[tuple[str, float]]:
+        """Yield the text with one word in place of what sounds like it, and how far apart the two sound."""
+        folded = _folded(text)
+        if len(folded) != len(text):  # Latin letters: no syllable for each character
+            return
+        for size in range(2, _LONGEST + 1):
+            for at in range(len(text) - size + 1):
+                there = text[at : at + size]
+                for word in self._words.get(folded[at : at + size], ()):
+                    if word != there and not _negations(there):
+                        apart = distance(there, word)
+                        if apart <= _FARTHEST:
+                            yield text[:at] + word + text[at + size :], apart
+
+
+@lru_cache(maxsize=16)
+def topic_of(lines: tuple[str, ...], keywords: tuple[str, ...]) -> Topic:
+    """Return the topic of a playbook, built once."""
+    return Topic(lines, keywords)
+
+
+def choose(expected: Expectation, hypotheses: Sequence[tuple[str, float]]) -> Correction:
+    """Return the text to believe among an engine's, with what is known of the talk."""
+    if not expected.lines:
+        return Correction(hypotheses[0][0] if hypotheses else "", "1-best")
+    return topic_of(expected.lines, expected.keywords).choose(hypotheses)
+
+
+def _negations(text: str) -> str:
+    return "".join(char for char in text if char in NEGATIONS)
+
+
+def _folded(text: str) -> tuple[str, ...]:
+    return tuple(fuzzy(syllable) for syllable in syllables(text))
