@@ -130,6 +130,7 @@ class ExampleIndex:
     encoder: Encoder
     mean: Scores  # of the examples' vectors of meaning
     meaning: Scores  # (examples, encoder size), centred unit rows
+    owner: NDArray[np.int64]  # an example: the row of its script
     seats: Seats  # (scripts, most examples): the examples of each script, then _NOBODY
     ridge: Scores  # (examples, scripts) coefficients; no rows if there are too many to solve
     temperature: float
@@ -160,11 +161,16 @@ class ExampleIndex:
         strange[np.arange(len(judged)), owner[judged]] = 0.0
         temperature = fit_temperature(scores, owner[judged], strange)
         place = {script: row for row, script in enumerate(playbook.scripts)}
-        return cls(texts, encoder, mean, meaning, seats, ridge, temperature, place, weight)
+        return cls(texts, encoder, mean, meaning, owner, seats, ridge, temperature, place, weight)
 
     def fuse(self, members: Mapping[str, Scores]) -> Scores:
         """Return the sum of the nearest examples and the regression."""
         return np.asarray(members["knn"] + self.weight * members["ridge"])
+
+    def _nearest(self, alike: Scores) -> Scores:
+        nearest = np.zeros(len(self.seats))
+        np.maximum.at(nearest, self.owner, alike)
+        return nearest
 
     def score(self, text: str) -> dict[str, Scores]:
         """Return each member's scores, one a script: how well the text fits its examples."""
@@ -174,7 +180,7 @@ class ExampleIndex:
             own = self.encoder.encode([text] if normalise(text) else [""])
             views["meaning"] = unit(np.where(own.any(), own - self.mean, 0)) @ self.meaning.T
         alike = _mix(self.texts.mix(chars, sounds), views.get("meaning"))
-        found = {name: _pool(view, self.seats)[0] for name, view in views.items()}
+        found = {name: self._nearest(view[0]) for name, view in views.items()}
         found["knn"] = _pool(alike, self.seats)[0]
         found["ridge"] = (alike @ self.ridge)[0] if len(self.ridge) else np.zeros(len(self.seats))
         return found
