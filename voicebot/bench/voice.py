@@ -85,9 +85,8 @@ def _prompt_row(prompts: PromptCache, texts: Sequence[str], style: Style, ears: 
 
 def _engine_row(engine: Synthesizer, texts: Sequence[str], ears: Recognizer) -> dict[str, Any]:
     name = f"{engine.name}{' (robotic)' if engine.robotic else ''}"
-    absent = engine.available()
-    if absent:
-        return {"voice": name, "texts": 0, "absent": absent}
+    if engine.available():
+        return {"voice": f"{name}: not usable here", "texts": 0}
     return {"voice": name, **_judge(lambda text: engine.synthesize(text, Style.NEUTRAL), texts, ears)}
 
 
