@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -24,7 +24,7 @@ from voicebot.domain.dialogue import DialogueState, Snapshot
 from voicebot.domain.errors import DataError, RecognitionError, SynthesisError
 from voicebot.domain.ports import RecognitionStream
 from voicebot.domain.script import Action, Playbook, Style
-from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
+from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript, Utterance, UtteranceKind
 from voicebot.service import logs
 from voicebot.settings import Settings
 
@@ -72,7 +72,7 @@ class Typed:
 
     name = "typed"
 
-    def open(self, rate_hz: int, phrases: Sequence[str] = ()) -> RecognitionStream:
+    def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> RecognitionStream:
         """Refuse: nothing is spoken here."""
         raise RecognitionError("words are typed", hint="voicebot call, to speak")
 
