@@ -187,7 +187,8 @@ class WhisperStream:
             if not heard or invented(heard, part.voiced_s, part.mean_logprob):
                 continue
             believed = self._believed(part, heard)
-            posterior = merge(part.hypotheses)[comparable(heard)]
+            merged = merge(part.hypotheses)
+            posterior = merged.get(comparable(believed.text), merged[comparable(heard)])
             certainty *= posterior * exp(min(0.0, part.mean_logprob) / 4) * believed.belief
             raw += heard
             texts.append(believed.text)
