@@ -36,7 +36,7 @@ SIMULTANEOUS = 3
 LONGEST_S = 600.0
 RING_S = 8.0
 POLL_S = 0.5
-SLACK_S = 0.6  # by which the two ends' clocks and the line's delay may differ
+SLACK_S = 0.3  # by which the two ends' clocks and the line's delay may differ
 AGENT = "agent"  # role of the personas who take transfers
 
 
@@ -81,8 +81,10 @@ class DemoCall:
         """
         for turn in self.detail.turns:
             if turn["kind"] == UtteranceKind.SPEECH:
-                middle = (turn["start_s"] + turn["end_s"]) / 2
-                said = (line.text for line in self.said if line.start_s <= middle <= line.end_s + SLACK_S)
+                start_s, end_s = turn["start_s"] - SLACK_S, turn["end_s"] + SLACK_S
+                said = (
+                    line.text for line in self.said if start_s <= (line.start_s + line.end_s) / 2 <= end_s
+                )
                 yield "".join(said), turn["customer_text"]
 
 
