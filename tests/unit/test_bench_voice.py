@@ -11,7 +11,7 @@ from voicebot.bench import voice
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.errors import SynthesisError
 from voicebot.domain.script import Style
-from voicebot.domain.speech import Transcript
+from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript
 from voicebot.speech.synthesis.chain import finish
 
 pytestmark = pytest.mark.unit
@@ -25,7 +25,7 @@ class Ears:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def open(self, rate_hz: int, phrases: Sequence[str] = ()) -> Ears:
+    def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> Ears:
         assert rate_hz == LINE_RATE_HZ
         return self
 
