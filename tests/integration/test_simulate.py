@@ -122,7 +122,7 @@ def test_a_customer_speaks_after_the_prompt_and_says_what_it_logs(
 def test_an_announcement_plays_without_being_asked_and_hangs_up(bot: UserAgent, customers: Customers) -> None:
     ear = ring(bot, customers, "8008")
     assert ear.wait(Ended, 30).cause is EndCause.CUSTOMER_HUNG_UP
-    assert ear.speech_ms > 4000
+    assert ear.speech_ms > 3000
 
 
 def test_busy_and_unanswered_and_unknown_numbers(bot: UserAgent, customers: Customers) -> None:
