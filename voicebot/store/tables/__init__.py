@@ -1,0 +1,24 @@
+"""The tables. Times are UTC with zone; ids are UUIDv7, made in the app."""
+
+from __future__ import annotations
+
+from voicebot.store.tables.base import Base
+from voicebot.store.tables.calls import CallRow, OutcomeRow, TurnRow
+from voicebot.store.tables.campaigns import AttemptRow, CampaignRow, ContactRow, DoNotCallRow
+from voicebot.store.tables.people import AuditRow
+from voicebot.store.tables.service import PlaybookVersionRow, PromptRow, WorkerRow
+
+__all__ = [
+    "AttemptRow",
+    "AuditRow",
+    "Base",
+    "CallRow",
+    "CampaignRow",
+    "ContactRow",
+    "DoNotCallRow",
+    "OutcomeRow",
+    "PlaybookVersionRow",
+    "PromptRow",
+    "TurnRow",
+    "WorkerRow",
+]

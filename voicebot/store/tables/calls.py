@@ -1,0 +1,100 @@
+"""Calls, turns and outcomes: what the journal writes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, SmallInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from voicebot.store.tables.base import Base
+
+
+class CallRow(Base):
+    """通话. `answered_at` is NULL when nobody answered.
+
+    What the journal writes refers to other rows without foreign keys: a call that took place is kept
+    whatever became of its campaign.
+    """
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        Index("ix_calls_campaign_id", "campaign_id", "started_at"),
+        Index("ix_calls_contact_id", "contact_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    attempt_id: Mapped[UUID | None]
+    campaign_id: Mapped[UUID | None]
+    contact_id: Mapped[UUID | None]
+    playbook_id: Mapped[str]
+    direction: Mapped[str]
+    worker: Mapped[str]
+    started_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    cause: Mapped[str | None]
+    sip_status: Mapped[int | None] = mapped_column(SmallInteger)
+    sip_reason: Mapped[str | None]
+    recording: Mapped[str] = mapped_column(server_default="")
+    turns: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class TurnRow(Base):
+    """轮次. One partition a month; see `voicebot.store.partitions`."""
+
+    __tablename__ = "turns"
+    __table_args__ = (
+        Index("ix_turns_campaign_id", "campaign_id", "at"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+
+    call_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    campaign_id: Mapped[UUID | None]
+    kind: Mapped[str]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    customer_text: Mapped[str]
+    emotion: Mapped[str]
+    situation: Mapped[str]
+    relation: Mapped[str]
+    scene: Mapped[str]
+    action: Mapped[str]
+    script_id: Mapped[str]
+    script_text: Mapped[str]
+    propensity: Mapped[float]
+    model_version: Mapped[str]
+    playbook_version: Mapped[str]
+    barged_in: Mapped[bool]
+    heard_ms: Mapped[int | None]
+    delivery: Mapped[str]
+    prompt_engine: Mapped[str]
+    understanding: Mapped[dict[str, Any]]
+    decision: Mapped[dict[str, Any]]
+    timings_ms: Mapped[dict[str, Any]]
+
+
+class OutcomeRow(Base):
+    """通话结果 with its reasons: one a call, answered or not."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (
+        Index("ix_outcomes_campaign_id", "campaign_id", "at"),
+        Index("ix_outcomes_at", "at"),
+    )
+
+    call_id: Mapped[UUID] = mapped_column(primary_key=True)
+    attempt_id: Mapped[UUID | None]
+    campaign_id: Mapped[UUID | None]
+    contact_id: Mapped[UUID | None]
+    disposition: Mapped[str]
+    intent_level: Mapped[str]
+    reasons: Mapped[list[Any]]
+    facts: Mapped[dict[str, Any]]
+    opted_out: Mapped[bool]
+    origin: Mapped[str]  # call, rule (an unknown attempt was settled), person
+    at: Mapped[datetime]
