@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voicebot.store.tables.agents import AgentRow, FeedbackRow, TakeoverRow
 from voicebot.store.tables.base import Base
 from voicebot.store.tables.calls import CallRow, OutcomeRow, TurnRow
 from voicebot.store.tables.campaigns import AttemptRow, CampaignRow, ContactRow, DoNotCallRow
@@ -9,6 +10,7 @@ from voicebot.store.tables.people import AuditRow
 from voicebot.store.tables.service import PlaybookVersionRow, PromptRow, WorkerRow
 
 __all__ = [
+    "AgentRow",
     "AttemptRow",
     "AuditRow",
     "Base",
@@ -16,9 +18,11 @@ __all__ = [
     "CampaignRow",
     "ContactRow",
     "DoNotCallRow",
+    "FeedbackRow",
     "OutcomeRow",
     "PlaybookVersionRow",
     "PromptRow",
+    "TakeoverRow",
     "TurnRow",
     "WorkerRow",
 ]

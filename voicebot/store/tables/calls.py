@@ -72,6 +72,8 @@ class TurnRow(Base):
     barged_in: Mapped[bool]
     heard_ms: Mapped[int | None]
     delivery: Mapped[str]
+    delivered_script_id: Mapped[str | None]  # what a person really said: the script it matches
+    delivered_text: Mapped[str | None]
     prompt_engine: Mapped[str]
     understanding: Mapped[dict[str, Any]]
     decision: Mapped[dict[str, Any]]
