@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -67,10 +68,16 @@ class Telephone:
         self.do("heard", leg=leg)
         return bytes.fromhex(self.wait("Heard", after=count)["pcm"])
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def close(self) -> int:
-        """End the process and return its exit status."""
+        """End the process and return its exit status; harmless if it was killed."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         return self._process.wait(10)
 
 

@@ -26,6 +26,7 @@ from voicebot.cli.simulate import simulate
 from voicebot.cli.train import train_app
 from voicebot.cli.train_endpoint import endpoint
 from voicebot.cli.understand import understand
+from voicebot.cli.workers import workers
 from voicebot.domain.errors import VoicebotError
 
 app = typer.Typer(
@@ -52,6 +53,7 @@ app.add_typer(train_app, name="train")
 app.command()(say)
 app.command()(bench)
 app.command()(doctor)
+app.command()(workers)
 
 
 def _version(wanted: bool) -> None:
