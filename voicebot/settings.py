@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     )
     recordings: bool = Field(True, description="record both directions of every call")
     number_key: SecretStr | None = Field(None, description="base64 of 32 bytes that encrypt phone numbers")
+    metrics_port: int = Field(9464, description="HTTP port of `serve` for Prometheus and health; 0 = none")
+    metrics_dir: Path | None = Field(None, description="where processes count; `serve` sets it")
     log_level: str = Field("info", description="debug, info, warning or error")
     log_json: bool = Field(False, description="log as JSON lines")
 

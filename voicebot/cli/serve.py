@@ -9,6 +9,7 @@ from rich.console import Console
 
 from voicebot import bootstrap
 from voicebot.service import logs
+from voicebot.service.observed import counting, observed
 from voicebot.service.supervisor import Supervisor
 from voicebot.settings import Settings
 
@@ -19,7 +20,7 @@ def serve() -> None:
     Settings come from the environment (VOICEBOT_CALLS=24 voicebot serve). SIGTERM or Ctrl-C drains:
     no new calls, running ones end first.
     """
-    settings = Settings()
+    settings = counting(Settings())
     logs.configure("supervisor", settings.log_level, as_json=settings.log_json)
     asyncio.run(_serve(settings))
 
@@ -31,10 +32,13 @@ async def _serve(settings: Settings) -> None:
     console = Console(stderr=True)
     with bootstrap.database(settings) as url:
         async with Supervisor(settings, url) as supervisor:
-            for line in supervisor.lines:
-                console.print(
-                    f"line worker [bold]{line.facts['sip_uri']}[/bold], {line.facts['capacity']} calls"
-                )
-            console.print("ready; Ctrl-C drains and ends")
-            await stop.wait()
-            console.print("draining: running calls end first")
+            with observed(settings, url, supervisor, stop.is_set) as health:
+                for line in supervisor.lines:
+                    console.print(
+                        f"line worker [bold]{line.facts['sip_uri']}[/bold], {line.facts['capacity']} calls"
+                    )
+                if health:
+                    console.print(f"for machines: {health}/metrics, /health, /ready")
+                console.print("ready; Ctrl-C drains and ends")
+                await stop.wait()
+                console.print("draining: running calls end first")

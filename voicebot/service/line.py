@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import structlog
 
 from voicebot import bootstrap
+from voicebot.domain.call import CallEvent
 from voicebot.rpc.line_server import LineServer
 from voicebot.service import entry
 from voicebot.service.child import announce
 from voicebot.service.heart import Heart
+from voicebot.service.metrics import Metrics
 from voicebot.settings import Settings
 from voicebot.store.session import Database
 from voicebot.store.workers import LINE, Worker
@@ -32,8 +35,12 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
     port = await server.start()
     started_at = datetime.now(UTC)
 
+    metrics = Metrics()
+    watching = asyncio.create_task(_measure(line.watch(), metrics))
+
     async def now() -> Worker:
         status = await line.status()
+        metrics.line(worker_id, status, journal.spool_pending)
         return Worker(
             id=worker_id,
             kind=LINE,
@@ -56,8 +63,14 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
     await server.stop()
     await line.stop()
     await heart.stop()
+    watching.cancel()
     await asyncio.to_thread(journal.close)
     database.dispose()
+
+
+async def _measure(events: AsyncIterator[CallEvent], metrics: Metrics) -> None:
+    async for event in events:
+        metrics.take(event)
 
 
 def main() -> None:

@@ -8,8 +8,14 @@ import sys
 import structlog
 
 
-def configure(process: str, level: str = "info", *, as_json: bool = False) -> None:
-    """Log to standard error, with the process's name in every line."""
+def configure(
+    process: str,
+    level: str = "info",
+    *,
+    as_json: bool = False,
+    count: structlog.types.Processor | None = None,
+) -> None:
+    """Log to standard error, with the process's name in every line; `count` sees every event before that."""
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if as_json
@@ -19,6 +25,7 @@ def configure(process: str, level: str = "info", *, as_json: bool = False) -> No
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            *([count] if count else []),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,

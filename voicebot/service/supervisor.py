@@ -9,6 +9,7 @@ from types import TracebackType
 
 import structlog
 
+from voicebot.service import metrics
 from voicebot.service.child import Child
 from voicebot.settings import Settings
 
@@ -37,6 +38,9 @@ class Supervisor:
             log_dir: where each process logs; None = to our standard error.
         """
         env = {**settings.as_environment(), "VOICEBOT_DATABASE_URL": database_url}
+        self._metrics_dir = settings.metrics_dir
+        if self._metrics_dir:
+            env[metrics.DIRECTORY] = str(self._metrics_dir)
         self._env = env
         self.inference = self._child("inference", env, log_dir, nice=5, ready_timeout_s=180)
         self.lines = [
@@ -73,6 +77,14 @@ class Supervisor:
         """Return all processes in the order in which they start."""
         return [self.inference, *self.lines, self.dialer]
 
+    def health(self) -> dict[str, str]:
+        """Return which processes are dead, and why."""
+        return {
+            child.name: f"ended with status {child.process.returncode}; restarting"
+            for child in self.children
+            if child.process is not None and child.process.returncode is not None
+        }
+
     async def __aenter__(self) -> Supervisor:
         try:
             await self.inference.start()
@@ -104,6 +116,8 @@ class Supervisor:
         while True:
             assert child.process is not None
             status = await child.process.wait()
+            if self._metrics_dir:
+                metrics.forget(child.process.pid, self._metrics_dir)
             delay = RESTART_DELAYS_S[min(child.restarts, len(RESTART_DELAYS_S) - 1)]
             child.restarts += 1
             log.error(

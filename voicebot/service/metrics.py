@@ -1,0 +1,127 @@
+"""What Prometheus is told: one set of metrics for all processes of a machine, served by the supervisor.
+
+Every process writes its own files in a shared directory (prometheus_client's multiprocess mode), so that a
+killed process loses nothing that was counted, and one port shows the whole machine. Calls are measured from
+the line workers' own events, so no stage of a call knows that it is being watched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+from voicebot.domain.call import CallEvent, CallRecord, LineStatus, Turn
+
+DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client when it is imported
+_STAGE_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0)
+_CALL_S = (5, 10, 20, 30, 60, 90, 120, 180, 300, 600)
+_NO_STAGE = {"endpoint_score"}  # in a turn's timings, but no time
+
+
+class Metrics:
+    """The metrics of one process."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """Make them in a registry; without one, in a fresh one (the files are what counts)."""
+        self.registry = registry or CollectorRegistry()
+        self.calls = Counter(
+            "voicebot_calls", "Call attempts that ended", ["direction", "cause"], registry=self.registry
+        )
+        self.dispositions = Counter(
+            "voicebot_dispositions", "Outcomes of calls", ["disposition", "intent"], registry=self.registry
+        )
+        self.call_seconds = Histogram(
+            "voicebot_call_seconds", "From answer to end", buckets=_CALL_S, registry=self.registry
+        )
+        self.turns = Counter("voicebot_turns", "Committed turns", ["kind", "action"], registry=self.registry)
+        self.emotions = Counter(
+            "voicebot_emotions", "Fused emotion of customers' utterances", ["label"], registry=self.registry
+        )
+        self.barge_ins = Counter("voicebot_barge_ins", "Prompts interrupted", registry=self.registry)
+        self.prompts = Counter(
+            "voicebot_prompts", "What spoke: clips, cache or an engine", ["engine"], registry=self.registry
+        )
+        self.stage_seconds = Histogram(
+            "voicebot_stage_seconds",
+            "Time of each stage of a turn; wait is what the customer waits after the endpoint",
+            ["stage"],
+            buckets=_STAGE_S,
+            registry=self.registry,
+        )
+        self.capacity = self._gauge("voicebot_line_capacity", "Calls that line workers can conduct")
+        self.busy = self._gauge("voicebot_line_busy", "Calls that line workers conduct")
+        self.spool = self._gauge("voicebot_journal_spool", "Journal events the database has not got")
+        self.events = Counter(
+            "voicebot_log_events",
+            "Warnings and errors logged, by their fixed words",
+            ["process", "level", "event"],
+            registry=self.registry,
+        )
+
+    def _gauge(self, name: str, help_text: str) -> Gauge:
+        return Gauge(name, help_text, ["process"], registry=self.registry, multiprocess_mode="livesum")
+
+    def take(self, event: CallEvent) -> None:
+        """Count an event of a call."""
+        if event.turn is not None:
+            self._turn(event.turn)
+        if event.record is not None:
+            self._ended(event.record)
+
+    def line(self, process: str, status: LineStatus, spool: int) -> None:
+        """Say how a line worker stands."""
+        self.capacity.labels(process).set(status.capacity)
+        self.busy.labels(process).set(status.busy)
+        self.spool.labels(process).set(spool)
+
+    def count_log(
+        self, _logger: object, level: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """Count warnings and errors; a structlog processor. Their words are fixed, facts stand beside."""
+        if level in ("warning", "error", "critical", "exception"):
+            self.events.labels(str(event.get("process", "")), level, str(event.get("event", ""))[:80]).inc()
+        return event
+
+    def _turn(self, turn: Turn) -> None:
+        self.turns.labels(turn.kind.value, turn.decision.action.value).inc()
+        if turn.kind.value == "speech":
+            self.emotions.labels(turn.understanding.emotion.label.value).inc()
+        if turn.barged_in:
+            self.barge_ins.inc()
+        if turn.prompt_engine:
+            self.prompts.labels(turn.prompt_engine).inc()
+        for name, value in turn.timings_ms.items():
+            if name not in _NO_STAGE:
+                self.stage_seconds.labels(name.removesuffix("_ms")).observe(value / 1000)
+
+    def _ended(self, record: CallRecord) -> None:
+        self.calls.labels(record.request.direction.value, record.cause.value).inc()
+        self.dispositions.labels(record.outcome.disposition.value, record.outcome.intent_level.value).inc()
+        if record.answered_at is not None:
+            self.call_seconds.observe((record.ended_at - record.answered_at).total_seconds())
+
+
+def exposition(directory: Path) -> bytes:
+    """Return the metrics of all processes that write into a directory, in Prometheus' text format."""
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def forget(pid: int, directory: Path) -> None:
+    """Drop the gauges of a process that died; what it counted stays."""
+    multiprocess.mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
+
+
+def prepare(directory: Path) -> None:
+    """Make the directory ready for a new start of the whole: old files are of an earlier one."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for old in _files(directory):
+        old.unlink(missing_ok=True)
+
+
+def _files(directory: Path) -> Iterable[Path]:
+    return directory.glob("*.db")
