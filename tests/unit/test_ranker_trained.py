@@ -14,10 +14,11 @@ from tests.unit.conversation import consumer_loan
 from voicebot.domain.dialogue import Candidate, DialogueState, Exchange
 from voicebot.domain.emotion import CALM, Emotion, EmotionLabel
 from voicebot.domain.errors import DataError
+from voicebot.domain.sample import Sample
 from voicebot.domain.script import Playbook
 from voicebot.domain.speech import Transcript
 from voicebot.domain.understanding import Understanding
-from voicebot.ranker import playbook_training
+from voicebot.ranker import history, playbook_training
 from voicebot.ranker.encoder import NoEncoder
 from voicebot.ranker.examples import ExampleRanker
 from voicebot.ranker.history import SampleFile, examples
@@ -181,10 +182,18 @@ def test_samples_join_above_the_threshold_with_all_that_is_known(tmp_path: Path,
     }
     lines = [good, {**good, "score": 60}, {**good, "playbook": "other"}, {"said": "嗯", "script": script}]
     file.write_text("\n".join(json.dumps(line) for line in lines) + "\n\n", "utf-8")
-    first, second = SampleFile(file).pairs(book)
+    (first, second), gone = history.pairs(SampleFile(file).samples(book.id), book)
+    assert gone == 0
     assert first.context == Context("多少", "您好", scene="pitch", emotion={"calm": 1.0})
     assert first.reply == second.reply == book.scripts[script].text
-    assert len(SampleFile(file, threshold=50).pairs(book)) == 3
+    assert len(SampleFile(file, threshold=50).samples(book.id)) == 3
+
+
+def test_samples_of_scripts_that_are_gone_are_counted_and_left_out(book: Playbook) -> None:
+    kept = Sample("多少", next(iter(book.scripts)), weight=-0.5)
+    pairs, gone = history.pairs([kept, Sample("多少", "nowhere")], book)
+    assert gone == 1
+    assert [pair.weight for pair in pairs] == [-0.5]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +203,7 @@ def test_samples_join_above_the_threshold_with_all_that_is_known(tmp_path: Path,
         "[]",
         '{"said": "多少"}',
         '{"said": "", "script": "x"}',
-        '{"said": "多少", "script": "nowhere"}',
+        '{"said": "多少", "script": "x", "weight": 2}',
         '{"said": "多少", "script": "nowhere", "score": "high"}',
     ],
 )
@@ -202,7 +211,7 @@ def test_a_wrong_sample_names_its_line(tmp_path: Path, book: Playbook, line: str
     file = tmp_path / "samples.jsonl"
     file.write_text(f"\n{line}\n", "utf-8")
     with pytest.raises(DataError, match="line 2") as refused:
-        SampleFile(file).pairs(book)
+        SampleFile(file).samples(book.id)
     assert refused.value.hint
 
 

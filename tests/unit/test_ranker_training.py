@@ -16,7 +16,7 @@ from voicebot.ranker.encoder import NoEncoder
 from voicebot.ranker.fusion import choose, fuse, ranks
 from voicebot.ranker.model import RankingModel
 from voicebot.ranker.pairs import Context, Pair
-from voicebot.ranker.training import Recipe, early_stop, fit, folds, has_torch, train
+from voicebot.ranker.training import Recipe, early_stop, fit, fit_members, folds, has_torch, train
 from voicebot.registry import models
 
 pytestmark = pytest.mark.unit
@@ -179,3 +179,21 @@ def test_the_bench_refuses_a_file_of_another_shape(tmp_path: Path) -> None:
     file.write_text('{"rows": []}', "utf-8")
     with pytest.raises(DataError, match=r"other\.json"):
         bench.run(Options(file))
+
+
+def test_a_choice_that_was_wrong_moves_its_script_down() -> None:
+    wrong = "评分是[酒店评分]。"
+    taught = [*PAIRS, *(Pair(Context(f"{n}号房吵不吵"), wrong, f"w{n}", weight=-1.0) for n in range(6))]
+    praised = [replace(pair, weight=1.0) if pair.weight < 0 else pair for pair in taught]
+    asked = [Context("房吵不吵")]
+    place = BANK.index(wrong)
+    low, high = (
+        (m := fit_members(pairs, NoEncoder(), QUICK)).score(asked, m.bank(BANK))["radial"][0][place]
+        for pairs in (taught, praised)
+    )
+    assert low < 0 < high
+
+
+def test_wrong_choices_are_never_held_out() -> None:
+    pairs = [*PAIRS, Pair(Context("房吵不吵"), PAIRS[0].reply, "w", weight=-1.0)]
+    assert all(pair.weight > 0 for _, held in folds(pairs, QUICK) for pair in held)

@@ -73,14 +73,16 @@ def ranker(
     """
     from voicebot.ranker import playbook_training as training
     from voicebot.ranker.encoder import E5, open_encoder
-    from voicebot.ranker.history import SampleFile
+    from voicebot.ranker.history import SampleFile, pairs
     from voicebot.ranker.training import Recipe
 
     target = out or models.next_version(model_roots(Settings()), "ranker")
     _version(target)
     console = Console(highlight=False)
     book = find(playbook)
-    past = SampleFile(samples, threshold).pairs(book) if samples else []
+    past, gone = pairs(SampleFile(samples, threshold).samples(book.id) if samples else (), book)
+    if gone:
+        console.print(f"{gone} samples are left out: their scripts are not in {book.id} {book.version}")
     recipe = Recipe(seed=seed, duals=duals)
     tool = open_encoder(E5 if encoder else "")
     manifest, verdict = training.train(book, past, tool, target, recipe, console.print)

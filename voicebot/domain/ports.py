@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from voicebot.domain.audio import Audio
@@ -20,6 +20,7 @@ from voicebot.domain.call import (
 )
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
 from voicebot.domain.emotion import Emotion, SpeakerBaseline
+from voicebot.domain.sample import Sample
 from voicebot.domain.script import Expect, Playbook, Style
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Prosody, Transcript, Utterance
 from voicebot.domain.understanding import Situation, Understanding
@@ -103,6 +104,13 @@ class Ranker(Protocol):
         k: int = 5,
     ) -> tuple[Candidate, ...]:
         """Return up to k of the allowed script ids, most probable first."""
+
+
+class SampleSource(Protocol):
+    """Where historical samples come from: a file, or what people scored in the database."""
+
+    def samples(self, playbook_id: str) -> Iterable[Sample]:
+        """Return the samples of a playbook, in a fixed order."""
 
 
 class DialoguePolicy(Protocol):

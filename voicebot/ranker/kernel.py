@@ -38,15 +38,28 @@ class KernelMembers:
     maps: dict[str, Array]  # member -> (pairs, script space)
 
     @classmethod
-    def fit(cls, past: ContextView, replies: ScriptView, seed: int) -> KernelMembers:
-        """Fit on contexts and the replies that followed, row by row. Solves one system a member."""
+    def fit(
+        cls, past: ContextView, replies: ScriptView, seed: int, weights: Array | None = None
+    ) -> KernelMembers:
+        """Fit on contexts and the replies that followed, row by row. Solves one system a member.
+
+        Args:
+            past: what was said.
+            replies: what followed.
+            seed: of the reduction of the scripts' words.
+            weights: -1 to 1 a row, never 0: how much it counts; below 0 the reply was wrong there,
+                and the context is placed away from it. None: all count in full.
+        """
         topics = _topics(replies, seed)
         space = _space(replies, topics)
+        trust = np.ones(len(space)) if weights is None else np.abs(weights)
+        if weights is not None:
+            space = (space * np.sign(weights)[:, None]).astype(np.float32)
         alike = likeness(past, past).astype(np.float64)
         maps = {}
         for name, (sharpness, ridge) in SHAPES.items():
             kernel = _shape(alike, sharpness)
-            kernel[np.diag_indices_from(kernel)] += ridge
+            kernel[np.diag_indices_from(kernel)] += ridge / trust
             maps[name] = np.linalg.solve(kernel, space.astype(np.float64)).astype(np.float32)
         return cls(past, topics, space, maps)
 

@@ -37,3 +37,4 @@ class Pair:
     context: Context
     reply: str  # text of the script; slots as {name} or [name]
     conversation: str = ""  # cross-validation never splits one
+    weight: float = 1.0  # -1 to 1; below 0 the script was wrong there

@@ -97,7 +97,13 @@ def fit_members(pairs: Sequence[Pair], encoder: Encoder, recipe: Recipe) -> Rank
     lens = Lens.fit(pairs, encoder)
     contexts = lens.contexts([pair.context for pair in pairs])
     replies = lens.scripts([pair.reply for pair in pairs])
-    kernel = KernelMembers.fit(contexts, replies, recipe.seed)
+    trust = np.array([pair.weight for pair in pairs])
+    kernel = KernelMembers.fit(contexts, replies, recipe.seed, None if (trust == 1).all() else trust)
+    right = pairs if (trust > 0).all() else [pair for pair in pairs if pair.weight > 0]
+    if len(right) < len(pairs):
+        # the dual encoders learn from what was right alone
+        contexts = lens.contexts([pair.context for pair in right])
+        replies = lens.scripts([pair.reply for pair in right])
     duals = tuple(
         train_dual(lens, contexts, replies, replace(recipe, seed=recipe.seed + number))
         for number in range(recipe.duals if has_torch() else 0)
@@ -139,7 +145,7 @@ def early_stop(
 
 
 def folds(pairs: Sequence[Pair], recipe: Recipe) -> list[tuple[list[Pair], list[Pair]]]:
-    """Return (seen, held out) per fold; conversations are never split."""
+    """Return (seen, held out) per fold; conversations are never split, wrong choices never held out."""
     # a pair without a conversation is one of its own
     names = [pair.conversation or f"\0{place}" for place, pair in enumerate(pairs)]
     order = sorted(set(names))
@@ -148,7 +154,8 @@ def folds(pairs: Sequence[Pair], recipe: Recipe) -> list[tuple[list[Pair], list[
     split = []
     for number in range(recipe.folds):
         seen = [pair for pair, name in zip(pairs, names, strict=True) if fold[name] != number]
-        held = [pair for pair, name in zip(pairs, names, strict=True) if fold[name] == number]
+        own = (pair for pair, name in zip(pairs, names, strict=True) if fold[name] == number)
+        held = [pair for pair in own if pair.weight > 0]
         split.append((seen, held))
     return split
 
