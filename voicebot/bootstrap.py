@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicebot.domain.audio import Audio
-from voicebot.domain.errors import SettingsError
 from voicebot.domain.ports import (
     Conversation,
     EmotionAnalyzer,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from voicebot.call.pipeline import Pipeline
     from voicebot.call.worker import LineWorker
     from voicebot.registry.playbooks import PlaybookDirectories
+    from voicebot.speech.recognition.engines import Choice
     from voicebot.speech.synthesis.clips import ClipLibrary
     from voicebot.speech.synthesis.prompts import PromptCache
     from voicebot.store.crypto import NumberVault
@@ -105,34 +105,42 @@ def playbooks(settings: Settings) -> PlaybookDirectories:
     return PlaybookDirectories((settings.home / "playbooks", resources.playbooks_dir()), load)
 
 
+def recognizer_choice(settings: Settings) -> Choice:
+    """Return which recogniser is used here, and why. Raises SettingsError."""
+    from voicebot.registry import catalogue
+    from voicebot.speech.recognition.engines import choose
+
+    named = {"vosk": settings.vosk_model, "sherpa": settings.sherpa_model}
+    return choose(settings.asr_engine, named, settings.home, catalogue.load())
+
+
 def recognizer(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Recognizer:
-    """Return the recogniser. Raises ModelError.
+    """Return the recogniser. Raises ModelError, SettingsError.
 
     Args:
-        settings: asr_engine `auto` takes Vosk if a model directory is named, else Whisper.
+        settings: asr_engine `auto` takes a model that is named, else the best that is here.
         progress: told (bytes done, bytes in all) while the weights are assembled at the first start.
     """
-    engine = settings.asr_engine
-    if engine == "auto":
-        engine = "vosk" if settings.vosk_model else "whisper"
-    if engine == "vosk":
+    return open_recognizer(recognizer_choice(settings), settings, progress)
+
+
+def open_recognizer(
+    choice: Choice, settings: Settings, progress: Callable[[int, int], None] | None = None
+) -> Recognizer:
+    """Return one recogniser with its model loaded. Raises ModelError."""
+    if choice.engine == "vosk" and choice.directory is not None:
         from voicebot.speech.recognition.vosk import VoskRecognizer
 
-        if settings.vosk_model is None:
-            raise SettingsError(
-                "VOICEBOT_ASR_ENGINE=vosk needs a model", hint="set VOICEBOT_VOSK_MODEL to its directory"
-            )
-        return VoskRecognizer(settings.vosk_model, settings.asr_threads)
-    if engine == "whisper":
-        from voicebot.speech.recognition.weights import assemble
-        from voicebot.speech.recognition.whisper import WhisperRecognizer
+        return VoskRecognizer(choice.directory, settings.asr_threads)
+    if choice.engine == "sherpa" and choice.directory is not None:
+        from voicebot.speech.recognition.sherpa import SherpaRecognizer
 
-        return WhisperRecognizer(
-            assemble(settings.home / "models" / "whisper-base", progress), settings.asr_threads
-        )
-    raise SettingsError(
-        f"no recogniser is called {engine!r}", hint="VOICEBOT_ASR_ENGINE: auto, whisper or vosk"
-    )
+        return SherpaRecognizer(choice.directory, settings.asr_threads)
+    from voicebot.speech.recognition.weights import assemble
+    from voicebot.speech.recognition.whisper import WhisperRecognizer
+
+    directory = choice.directory or assemble(settings.home / "models" / "whisper-base", progress)
+    return WhisperRecognizer(directory, settings.asr_threads)
 
 
 def analyzer(settings: Settings) -> EmotionAnalyzer:

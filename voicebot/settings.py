@@ -25,9 +25,11 @@ class Settings(BaseSettings):
     inference_port: int = Field(50051, description="gRPC port of the inference server")
     line_port: int = Field(50100, description="first gRPC port of line workers")
     calls: int = Field(4, description="simultaneous calls to be ready for")
-    asr_engine: str = Field("auto", description="auto, whisper or vosk")
+    asr_engine: str = Field("auto", description="auto, whisper, vosk or sherpa")
     asr_threads: int = Field(2, description="utterances recognised at the same time")
     vosk_model: Path | None = Field(None, description="directory of a Vosk model")
+    sherpa_model: Path | None = Field(None, description="directory of a sherpa-onnx model")
+    models_mirror: str = Field("", description="URL or folder with the files of the model sites")
     kokoro: Path | None = Field(None, description="directory of Kokoro's weights and voices")
     open_playbook: str = Field(
         "", description="playbook for callers without a campaign header, to try the bot; empty = refuse them"

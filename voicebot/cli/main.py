@@ -17,6 +17,7 @@ from voicebot.cli.campaign import campaign_app
 from voicebot.cli.chat import chat
 from voicebot.cli.demo import demo
 from voicebot.cli.doctor import doctor
+from voicebot.cli.models import models_app
 from voicebot.cli.outcomes import outcomes
 from voicebot.cli.playbook import playbook_app
 from voicebot.cli.prompts import prompts_app
@@ -46,6 +47,7 @@ app.command()(outcomes)
 app.command()(understand)
 app.add_typer(calls_app, name="calls")
 app.add_typer(campaign_app, name="campaign")
+app.add_typer(models_app, name="models")
 app.add_typer(playbook_app, name="playbook")
 app.add_typer(prompts_app, name="prompts")
 train_app.command()(endpoint)

@@ -48,6 +48,14 @@ def save(directory: Path, manifest: Manifest) -> Manifest:
 
 def load(directory: Path) -> Manifest:
     """Read a manifest and verify every file. Raises ModelError on anything that does not fit."""
+    manifest = peek(directory)
+    for name, expected in manifest.files.items():
+        _verify(directory, name, expected)
+    return manifest
+
+
+def peek(directory: Path) -> Manifest:
+    """Read a manifest without looking at the files. Raises ModelError."""
     path = directory / MANIFEST
     try:
         raw: Any = json.loads(path.read_text("utf-8"))
@@ -63,12 +71,19 @@ def load(directory: Path) -> Manifest:
         )
     try:
         manifest = Manifest(**raw)
-        files = dict(manifest.files)
+        dict(manifest.files)
     except (TypeError, ValueError) as wrong:
         raise ModelError(f"{path} is no manifest ({wrong})", hint="install the model again") from wrong
-    for name, expected in files.items():
-        _verify(directory, name, expected)
     return manifest
+
+
+def installed(roots: Sequence[Path]) -> list[Path]:
+    """Return the directory of every version of every model, by name, the newest first."""
+    found = {
+        path.parent for root in roots for path in root.glob(f"*/*/{MANIFEST}") if is_version(path.parent.name)
+    }
+    newest_first = sorted(found, key=lambda directory: _order(directory.name), reverse=True)
+    return sorted(newest_first, key=lambda directory: directory.parent.name)
 
 
 def is_version(text: str) -> bool:
