@@ -64,9 +64,10 @@ class EndCause(StrEnum):
     BOT_HUNG_UP = "bot_hung_up"
     TRANSFERRED = "transferred"
     NO_ANSWER = "no_answer"  # ring time-out
-    BUSY = "busy"  # 486, 600
+    BUSY = "busy"  # 486, 600, or the network says so
     REJECTED = "rejected"  # 403, 603 and the like
     UNREACHABLE = "unreachable"  # 404, 480, 5xx, network
+    VOICEMAIL = "voicemail"  # a mailbox or an assistant answered
     NO_MEDIA = "no_media"  # answered, RTP never came
     FAILURE = "failure"  # our own fault
 
@@ -89,6 +90,7 @@ class CallRequest:
     ring_timeout_s: float = 40.0
     transfer_uri: str = ""  # where a takeover goes; "" = none
     record: bool = True
+    leave_message: bool = False  # to a mailbox, if the playbook has a message; else hang up
 
 
 @dataclass(frozen=True, slots=True)

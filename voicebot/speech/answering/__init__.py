@@ -1,0 +1,1 @@
+"""What answers a call: person, machine, announcement or tones. Pure cores, on frame time."""

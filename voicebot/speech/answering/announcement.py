@@ -1,0 +1,52 @@
+"""When the words of a stretch of speech are read, and what they say so far. Pure, on frame time."""
+
+from __future__ import annotations
+
+from voicebot.domain.answering import NumberStatus
+from voicebot.speech.answering.person import SpeechRun
+from voicebot.text.announcements import announced
+
+# Of a stretch's age. Networks name the number in the first second and a half, the reason in the next.
+READ_MS = (1500, 2200, 3200, 4400, 6000, 8000, 10_000, 13_000, 17_000, 22_000, 28_000, 35_000)
+LEAST_VOICE = 0.45  # share of a stretch's age; less is music, noise or breath
+_END_SILENCE_MS = 400  # a stretch that has paused is read at once
+_END_NEW_MS = 600  # of it that was not read yet
+KIND_MS = 5000  # within which an announcement says why
+
+
+class Reading:
+    """The words of the stretch of speech that is being said."""
+
+    def __init__(self) -> None:
+        """Begin with nothing read."""
+        self._read_ms = 0  # of the stretch's age
+        self._steps = 0
+        self.status: NumberStatus | None = None
+        self.known_ms = 0  # of the stretch, when it was known to be no person
+        self.looked = 0  # readings of this stretch
+
+    def due(self, run: SpeechRun) -> bool:
+        """Whether the words are to be read now. Reading is asked for once."""
+        if run.age_ms < self._read_ms:  # a new stretch
+            self._read_ms = self._steps = self.looked = 0
+        if run.voiced_ms < LEAST_VOICE * (run.age_ms - run.silence_ms) or run.age_ms < READ_MS[0] - 400:
+            return False
+        stepped = self._steps < len(READ_MS) and run.age_ms >= READ_MS[self._steps]
+        paused = run.silence_ms == _END_SILENCE_MS and run.age_ms - self._read_ms >= _END_NEW_MS
+        if not (stepped or (paused and run.age_ms >= READ_MS[0])):
+            return False
+        while self._steps < len(READ_MS) and run.age_ms >= READ_MS[self._steps]:
+            self._steps += 1
+        self._read_ms = run.age_ms
+        self.looked += 1
+        return True
+
+    def take(self, text: str, age_ms: int) -> None:
+        """Take the words of the stretch up to an age. A kind once heard is kept."""
+        found = announced(text)
+        if found is None:
+            return
+        if self.status is None:
+            self.known_ms = age_ms
+        if self.status in (None, NumberStatus.UNKNOWN):
+            self.status = found
