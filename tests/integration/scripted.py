@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tests.integration.phone import tone
+from voicebot.domain.answering import Finding
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import (
     CallRecord,
@@ -53,6 +54,9 @@ class Server:
     committed: list[int] = field(default_factory=list)
     opened_with: list[bytes] = field(default_factory=list)
     closed: list[EndCause] = field(default_factory=list)
+    tell: Callable[[Finding], None] = lambda _: None  # of the newest conversation
+    overheard: dict[bool, int] = field(default_factory=dict)  # answered -> ms
+    on_overheard: Callable[[bool], None] = lambda _: None
 
     def conversation(self) -> ScriptedConversation:
         return ScriptedConversation(self)
@@ -77,6 +81,13 @@ class ScriptedConversation:
 
     def listen(self, on_progress: Callable[[Progress], None]) -> None:
         """Scripted lines come without progress: silence decides."""
+
+    def notice(self, on_finding: Callable[[Finding], None]) -> None:
+        self._server.tell = on_finding
+
+    def overhear(self, pcm: bytes, *, answered: bool) -> None:
+        self._server.overheard[answered] = self._server.overheard.get(answered, 0) + len(pcm) // 16
+        self._server.on_overheard(answered)
 
     def speech(self, generation: int, pcm: bytes) -> None:
         server = self._server

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from voicebot import codec
+from voicebot.call.overhearing import Overhearing
 from voicebot.call.pipeline import Pipeline
+from voicebot.domain.answering import Finding
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.call import CallRequest, EndCause, Outcome, Progress, PromptRef, TurnResult
 from voicebot.domain.dialogue import Snapshot
@@ -44,6 +46,9 @@ class LocalConversation:
         self._committed = 0
         self._deciding: asyncio.Future[TurnResult] | None = None
         self._on_progress: Callable[[Progress], None] = lambda _: None
+        self._on_finding: Callable[[Finding], None] = lambda _: None
+        self._overhearing: Overhearing | None = None
+        self._leave_message = False
 
     async def open(self, request: CallRequest, snapshot: bytes = b"") -> bytes:
         """Begin, or resume from a snapshot. Raises PlaybookError, InferenceError."""
@@ -53,11 +58,26 @@ class LocalConversation:
             self._snapshot = await self._blocking(lambda: self._pipeline.resume(request, snapshot))
         else:
             self._snapshot = await self._blocking(lambda: self._pipeline.begin(request))
+        self._leave_message = request.leave_message
         return codec.encode(self._snapshot)
 
     def listen(self, on_progress: Callable[[Progress], None]) -> None:
         """Have progress told, in the event loop, while decisions are computed."""
         self._on_progress = on_progress
+
+    def notice(self, on_finding: Callable[[Finding], None]) -> None:
+        """Have it told, in the event loop, what answers the call."""
+        self._on_finding = on_finding
+
+    def overhear(self, pcm: bytes, *, answered: bool) -> None:
+        """Take what the far end says before and after the answer, beside the dialogue."""
+        if self._snapshot is None:
+            return
+        if self._overhearing is None:
+            self._overhearing = Overhearing(
+                self._pipeline.overhear, self._executor, lambda found: self._on_finding(found), self._message
+            )
+        self._overhearing.push(pcm, answered=answered)
 
     def speech(self, generation: int, pcm: bytes) -> None:
         """Take speech since onset, in order. What belongs to a committed generation is late and dropped."""
@@ -126,9 +146,17 @@ class LocalConversation:
         if self._deciding is not None:
             self._deciding.cancel()
         self._end_stream()
+        if self._overhearing is not None:
+            self._overhearing.stop()
         self._speech.clear()
         self._snapshot = None
         return self._pipeline.conclude(snapshot, cause)
+
+    def _message(self) -> PromptRef | None:
+        snapshot = self._snapshot
+        if not self._leave_message or snapshot is None:
+            return None
+        return self._pipeline.message(snapshot)
 
     def _teller(
         self, snapshot: Snapshot, utterance: Utterance, generation: int

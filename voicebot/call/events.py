@@ -9,6 +9,7 @@ from typing import Protocol
 
 from voicebot.call.prompts import PromptMemory
 from voicebot.call.turns import Output, TurnTuning
+from voicebot.domain.answering import Finding
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import TurnResult
 from voicebot.domain.ports import Conversation, Journal
@@ -43,6 +44,7 @@ class SessionConfig:
     open_timeout_s: float = 5.0
     decide_timeout_s: float = 8.0
     transfer_timeout_s: float = 30.0
+    overhear_s: float = 15.0  # after the answer, while it is found what answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +77,11 @@ class Transfer:
     target_uri: str
 
 
-Event = LegEvent | Output | Decided | Failed | HangUp | Transfer
+@dataclass(frozen=True, slots=True)
+class Overheard:
+    """The far end said something around the answer."""
+
+    pcm: bytes
+
+
+Event = LegEvent | Output | Decided | Failed | HangUp | Transfer | Overheard | Finding

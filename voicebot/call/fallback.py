@@ -9,6 +9,7 @@ _BY_CAUSE = {
     EndCause.BUSY: (Disposition.BUSY, IntentLevel.D),
     EndCause.REJECTED: (Disposition.UNREACHABLE, IntentLevel.D),
     EndCause.UNREACHABLE: (Disposition.UNREACHABLE, IntentLevel.F),
+    EndCause.VOICEMAIL: (Disposition.VOICEMAIL, IntentLevel.D),
     EndCause.TRANSFERRED: (Disposition.TRANSFERRED, IntentLevel.A),
 }
 

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable
 
 from voicebot.call.turns import Flush, Output, Play, TurnMachine
-from voicebot.domain.audio import SILENT_FRAME
+from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, SILENT_FRAME
 from voicebot.speech.segmentation.vad import VoiceDetector
 from voicebot.telephony import Leg, Recording
 from voicebot.telephony.playout import comfort_noise
+
+OVERHEARD_BYTES = 10 * FRAME_BYTES  # passed on at a time
 
 
 class Line:
@@ -19,16 +21,31 @@ class Line:
     media thread and from whoever calls the methods here, under the machine's lock, so in order.
     """
 
-    def __init__(self, leg: Leg, machine: TurnMachine, on_output: Callable[[Output], None]) -> None:
-        """Join them; nothing flows before `start`."""
+    def __init__(
+        self,
+        leg: Leg,
+        machine: TurnMachine,
+        on_output: Callable[[Output], None],
+        on_overheard: Callable[[bytes], None] = lambda _: None,
+    ) -> None:
+        """Join them; nothing flows before `overhear` or `start`."""
         self._leg = leg
         self._machine = machine
         self._on_output = on_output
+        self._on_overheard = on_overheard
         self._detector = VoiceDetector()
         self._lock = threading.Lock()
         self._recording: Recording | None = None
         self._said = SILENT_FRAME
+        self._overheard = bytearray()
+        self._overhear_frames = 0  # still to be passed on
         leg.playout.noise = comfort_noise()
+
+    def overhear(self, seconds: float) -> None:
+        """Pass on what the far end says for so long, in chunks; 0 = no more. Begins with early media."""
+        self._overhear_frames = int(seconds * 1000) // FRAME_MS
+        if self._leg.on_frame is None and self._overhear_frames:
+            self._leg.on_frame = self._pass_on
 
     def start(self, recording: Recording | None) -> None:
         """The call was answered: frames count from now on."""
@@ -48,7 +65,18 @@ class Line:
         with self._lock:
             self._do(step(self._machine))
 
+    def _pass_on(self, pcm: bytes) -> None:
+        if self._overhear_frames <= 0:
+            return
+        self._overhear_frames -= 1
+        self._overheard += pcm
+        if len(self._overheard) >= OVERHEARD_BYTES or not self._overhear_frames:
+            chunk = bytes(self._overheard)
+            self._overheard.clear()
+            self._on_overheard(chunk)
+
     def _hear(self, pcm: bytes) -> None:
+        self._pass_on(pcm)
         voiced = self._detector.is_speech(pcm)
         with self._lock:
             self._do(self._machine.frame(pcm, voiced))

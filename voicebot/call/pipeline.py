@@ -19,6 +19,7 @@ from datetime import datetime
 import structlog
 
 from voicebot import codec
+from voicebot.dialogue import wording
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.call import CallRequest, EndCause, Outcome, PromptRef, Turn, TurnResult
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Snapshot
@@ -35,7 +36,7 @@ from voicebot.domain.ports import (
     Recognizer,
     SituationReader,
 )
-from voicebot.domain.script import Playbook
+from voicebot.domain.script import Playbook, Style
 from voicebot.domain.speech import Expectation, Prosody, Transcript, Utterance, UtteranceKind
 from voicebot.domain.understanding import Understanding
 
@@ -135,6 +136,22 @@ class Pipeline:
         except VoicebotError as error:
             log.warning("recognition failed", error=str(error))
             return Transcript("", engine=self._recognizer.name, method="failed")
+
+    def overhear(self, pcm: bytes) -> str:
+        """Return the words of what answers a call, outside the dialogue; "" if they can not be read."""
+        stream = self._recognizer.open(LINE_RATE_HZ)
+        stream.feed(pcm)
+        return self.recognise(stream, final=True).text
+
+    def message(self, snapshot: Snapshot) -> PromptRef | None:
+        """Return what the playbook leaves for a mailbox; None if it leaves nothing. Raises VoicebotError."""
+        playbook = self._playbook(snapshot.state)
+        script = playbook.scripts.get(playbook.voicemail)
+        if script is None:
+            return None
+        values = {**snapshot.state.slots, **snapshot.state.facts}
+        text = wording.word(script, Style.NEUTRAL, values, playbook, snapshot.seed)
+        return self._prompts.prepare(text, Style.NEUTRAL, protected=True)
 
     def endpoint(
         self, snapshot: Snapshot, utterance: Utterance, ending: Sequence[float] | None, text: str | None

@@ -12,7 +12,17 @@ from typing import Literal
 
 import structlog
 
-from voicebot.call.events import Decided, Event, Failed, HangUp, Phone, SessionConfig, Transfer
+from voicebot.call.answering import MESSAGE_S, leave_message, with_finding
+from voicebot.call.events import (
+    Decided,
+    Event,
+    Failed,
+    HangUp,
+    Overheard,
+    Phone,
+    SessionConfig,
+    Transfer,
+)
 from voicebot.call.fallback import outcome_without_inference
 from voicebot.call.line import Line
 from voicebot.call.turns import (
@@ -25,10 +35,12 @@ from voicebot.call.turns import (
     Stretch,
     TurnMachine,
 )
+from voicebot.domain.answering import Finding, cause_of
 from voicebot.domain.call import CallEvent, CallRecord, CallRequest, Direction, EndCause, Outcome
 from voicebot.domain.errors import InferenceError, VoicebotError
 from voicebot.domain.ports import Conversation
 from voicebot.domain.script import Action
+from voicebot.domain.speech import UtteranceKind
 from voicebot.telephony import (
     Answered,
     Dtmf,
@@ -81,6 +93,7 @@ class CallSession:
         self._turns = 0
         self._opted_out = False
         self._recording = ""
+        self._found: Finding | None = None  # what answered
 
     # -- for the worker --
 
@@ -144,7 +157,7 @@ class CallSession:
             )
         else:
             self._leg.ring()
-        self._line = Line(self._leg, self._machine, post)
+        self._line = Line(self._leg, self._machine, post, lambda pcm: post(Overheard(pcm)))
         self._leg.listen(post)
         self._line.act(TurnMachine.begin)
 
@@ -152,8 +165,15 @@ class CallSession:
 
     async def _handle(self, event: Event) -> None:  # noqa: C901  # the table of all that can happen
         match event:
-            case Ringing() | EarlyMedia():
+            case Ringing():
                 self._emit("ringing")
+            case EarlyMedia():
+                self._emit("ringing")
+                self._overhear(self.request.ring_timeout_s)
+            case Overheard(pcm):
+                self._conversation.overhear(pcm, answered=self._answered_at is not None)
+            case Finding():
+                self._on_finding(event)
             case Answered():
                 self._on_answered()
             case Dtmf(digit):
@@ -189,6 +209,7 @@ class CallSession:
         self._answered_at = datetime.now(UTC)
         assert self._line is not None
         self._line.start(self._record())
+        self._overhear(self._config.overhear_s)
         self._config.journal.answered(self.request, self._config.worker)
         self._emit("answered")
 
@@ -212,6 +233,7 @@ class CallSession:
     def _new_conversation(self) -> Conversation:
         conversation = self._config.conversation()
         conversation.listen(lambda progress: self._act(lambda machine: machine.progress(progress)))
+        conversation.notice(self._inbox.put_nowait)
         return conversation
 
     async def _ask(self, asked: Decide) -> None:
@@ -275,6 +297,8 @@ class CallSession:
             timings["endpoint_score"] = round(commit.score, 3)
         turn = replace(turn, at=datetime.now(UTC), timings_ms=timings, delivery=self.request.delivery)
         self._turns += 1
+        if turn.kind is UtteranceKind.SPEECH:
+            self._overhear(0)  # from here on the dialogue knows whom it talks to
         self._opted_out = self._opted_out or turn.decision.do_not_call
         self._config.journal.turn(turn)
         self._tell(CallEvent(self.request.call_id, "turn", turn.at, turn=turn))
@@ -310,6 +334,37 @@ class CallSession:
             assert self._asked is not None
             self._conversation.speech(self._asked.generation, bytes(self._speech))
         return True
+
+    # -- what answers --
+
+    def _overhear(self, seconds: float) -> None:
+        """Find out for so long what answers, beside the dialogue. Who calls us is a person."""
+        if self._line is not None and self.request.direction is Direction.OUTBOUND:
+            self._line.overhear(seconds)
+
+    def _on_finding(self, finding: Finding) -> None:
+        """A machine ends the call at once, with its cause; nobody is bothered."""
+        log.info(
+            "what answers",
+            call_id=self.request.call_id,
+            by=finding.by.value,
+            status=finding.status,
+            at_ms=finding.at_ms,
+            early=self._answered_at is None,
+        )
+        self._found = finding
+        if finding.status is None or not finding.final:
+            return
+        self._cause = cause_of(finding.status)
+        self._act(TurnMachine.stop)
+        leg = self._leg_now()
+        if finding.message is None or self._answered_at is None:
+            leg.hang_up()
+        elif finding.speak:
+            self._later(leave_message(leg, self._config.prompts, self._conversation, finding.message))
+        else:
+            self._overhear(MESSAGE_S)
+            self._later(_hang_up_after(leg, MESSAGE_S + 60))
 
     # -- how it ends --
 
@@ -360,7 +415,7 @@ class CallSession:
         record = CallRecord(
             request=self.request,
             cause=cause,
-            outcome=await self._outcome(cause),
+            outcome=with_finding(await self._outcome(cause), self._found),
             started_at=self._started_at,
             answered_at=self._answered_at,
             ended_at=datetime.now(UTC),

@@ -10,7 +10,9 @@ from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.script import ANY_SCENE, Playbook, Script
 
 # Acts that only a rule, a role or an expected answer may choose: never the ranker.
-RULE_ONLY = frozenset({"announce", "apologise_close", "ask_back", "no_agent", "registered", "reprompt"})
+RULE_ONLY = frozenset(
+    {"announce", "apologise_close", "ask_back", "no_agent", "registered", "reprompt", "message"}
+)
 _AGAIN = frozenset(
     {"answer", "company", "robot", "number_source", "identify", "off_topic", "ask_time", "repeat"}
 )

@@ -12,6 +12,7 @@ _BY_CAUSE = {
     EndCause.BUSY: (Disposition.BUSY, IntentLevel.D, "对方占线"),
     EndCause.REJECTED: (Disposition.NO_ANSWER, IntentLevel.D, "对方拒接"),
     EndCause.UNREACHABLE: (Disposition.UNREACHABLE, IntentLevel.F, "号码无法接通"),
+    EndCause.VOICEMAIL: (Disposition.VOICEMAIL, IntentLevel.D, "语音信箱或来电助理接听"),
     EndCause.NO_MEDIA: (Disposition.DROPPED, IntentLevel.D, "接通后没有收到声音"),
 }
 _BY_MACHINE = {

@@ -106,13 +106,14 @@ def _scenes(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterat
 def _roles(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterator[Mistake]:
     for role, value in model.roles:
         for key in (value,) if isinstance(value, str) else value:
-            if key not in known:
+            if key not in known and (key or role != "voicemail"):
                 yield Mistake(("roles", role), f"there is no script {key}", "name an existing script")
     for role, action in (
         ("give_up", Action.HANG_UP),
         ("farewell", Action.HANG_UP),
         ("do_not_call", Action.HANG_UP),
         ("handover", Action.TRANSFER),
+        ("voicemail", Action.HANG_UP),
     ):
         script = known.get(getattr(model.roles, role))
         if script and script.action != action:

@@ -105,6 +105,7 @@ def _build(model: PlaybookModel, version: str) -> Playbook:
         do_not_call=roles.do_not_call,
         handover=roles.handover,
         farewell=roles.farewell,
+        voicemail=roles.voicemail,
         slots=dict(model.slots),
         defaults=dict(model.defaults),
         keywords=model.keywords,

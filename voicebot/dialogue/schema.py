@@ -49,10 +49,11 @@ Act = Literal[
     "ask_back",
     "reprompt",
     "close",
+    "message",  # left for a mailbox
 ]
 # These are reached by a rule of the policy, a role or an answer: they may go without examples.
 BY_RULE = frozenset(
-    {"announce", "apologise_close", "no_agent", "ask_back", "reprompt", "close", "registered"}
+    {"announce", "apologise_close", "no_agent", "ask_back", "reprompt", "close", "registered", "message"}
 )
 ACTS = frozenset(get_args(Act))
 
@@ -113,6 +114,7 @@ class RolesModel(_Strict):
     do_not_call: Text
     handover: Text
     farewell: Text
+    voicemail: str = ""
 
 
 class PlaybookModel(_Strict):

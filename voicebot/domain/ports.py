@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from voicebot.domain.answering import Finding
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import (
     CallEvent,
@@ -192,6 +193,16 @@ class Conversation(Protocol):
 
     def listen(self, on_progress: Callable[[Progress], None]) -> None:
         """Have progress told, in the event loop, while decisions are computed."""
+
+    def notice(self, on_finding: Callable[[Finding], None]) -> None:
+        """Have it told, in the event loop, what answers the call."""
+
+    def overhear(self, pcm: bytes, *, answered: bool) -> None:
+        """Pass on what the far end says, before the answer and after it, to find what answers.
+
+        Whole frames of 20 ms, in order. Beside the dialogue: `speech` carries what is decided on. Does not
+        block.
+        """
 
     def speech(self, generation: int, pcm: bytes) -> None:
         """Pass on speech since onset, in order. Does not block.

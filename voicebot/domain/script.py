@@ -100,6 +100,7 @@ class Playbook:
     do_not_call: str
     handover: str
     farewell: str
+    voicemail: str = ""  # left for a mailbox where the campaign leaves messages; "" = nothing is
     slots: Mapping[str, str] = field(default_factory=dict)  # slot name -> type
     defaults: Mapping[str, str] = field(default_factory=dict)  # slot name -> value
     keywords: tuple[str, ...] = ()  # domain words for jieba and the recogniser

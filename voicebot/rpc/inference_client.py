@@ -12,6 +12,7 @@ import grpc
 from pydantic import ValidationError
 
 from voicebot import codec
+from voicebot.domain.answering import Finding
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import CallRequest, EndCause, Outcome, Progress, PromptRef, Turn, TurnResult
 from voicebot.domain.errors import InferenceError
@@ -81,6 +82,7 @@ class RemoteConversation:
         self._closed: asyncio.Future[Outcome] | None = None
         self._newest = 0
         self._on_progress: Callable[[Progress], None] = lambda _: None
+        self._on_finding: Callable[[Finding], None] = lambda _: None
         self._error: InferenceError | None = None
 
     async def open(self, request: CallRequest, snapshot: bytes = b"") -> bytes:
@@ -100,6 +102,16 @@ class RemoteConversation:
     def listen(self, on_progress: Callable[[Progress], None]) -> None:
         """Have progress told while decisions are computed."""
         self._on_progress = on_progress
+
+    def notice(self, on_finding: Callable[[Finding], None]) -> None:
+        """Have it told what answers the call."""
+        self._on_finding = on_finding
+
+    def overhear(self, pcm: bytes, *, answered: bool) -> None:
+        """Pass on what the far end says around the answer. Lost if the server is lost."""
+        if self._error is None and self._stream is not None and pcm:
+            with contextlib.suppress(InferenceError):
+                self._send(pb.ToInference(overheard=pb.Overheard(pcm=pcm, answered=answered)))
 
     def speech(self, generation: int, pcm: bytes) -> None:
         """Pass speech on. A server that takes none any more shows at the next `decide`."""
@@ -203,6 +215,8 @@ class RemoteConversation:
                         told.words_known,
                     )
                 )
+            case "found":
+                self._on_finding(codec.decode(Finding, message.found.finding_json))
             case "closed":
                 _set(self._closed, codec.decode(Outcome, message.closed.outcome_json))
             case "failed":

@@ -15,6 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from pydantic import ValidationError
 
 from voicebot import codec
+from voicebot.domain.answering import Finding
 from voicebot.domain.call import CallRequest, EndCause, Progress, PromptRef, TurnResult
 from voicebot.domain.errors import InferenceError, VoicebotError
 from voicebot.domain.ports import Conversation
@@ -49,6 +50,7 @@ class _Call:
         self._tasks: set[asyncio.Task[None]] = set()
         self._call_id = ""
         conversation.listen(self._progress)
+        conversation.notice(self._found)
 
     async def converse(self) -> None:
         """Serve messages until close or the end of the stream."""
@@ -77,6 +79,8 @@ class _Call:
                 await self._write(pb.FromInference(opened=pb.Opened(snapshot=snapshot)))
             case "speech":
                 self._conversation.speech(message.speech.generation, message.speech.pcm)
+            case "overheard":
+                self._conversation.overhear(message.overheard.pcm, answered=message.overheard.answered)
             case "decide":
                 utterance = codec.decode(Utterance, message.decide.utterance_json)
                 self._background(self._decide(message.decide.generation, utterance))
@@ -112,6 +116,10 @@ class _Call:
             words_known=progress.words_known,
         )
         self._background(self._write(pb.FromInference(progress=told)))
+
+    def _found(self, finding: Finding) -> None:
+        told = pb.Found(finding_json=codec.encode(finding))
+        self._background(self._write(pb.FromInference(found=told)))
 
     async def _fail(self, generation: int, error: Exception) -> None:
         text = str(error)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&voicebot/rpc/generated/inference.proto\x12\x15voicebot.inference.v1\"\x87\x02\n\x0bToInference\x12+\n\x04open\x18\x01 \x01(\x0b\x32\x1b.voicebot.inference.v1.OpenH\x00\x12/\n\x06speech\x18\x02 \x01(\x0b\x32\x1d.voicebot.inference.v1.SpeechH\x00\x12/\n\x06\x64\x65\x63ide\x18\x03 \x01(\x0b\x32\x1d.voicebot.inference.v1.DecideH\x00\x12/\n\x06\x63ommit\x18\x04 \x01(\x0b\x32\x1d.voicebot.inference.v1.CommitH\x00\x12-\n\x05\x63lose\x18\x05 \x01(\x0b\x32\x1c.voicebot.inference.v1.CloseH\x00\x42\t\n\x07message\".\n\x04Open\x12\x14\n\x0crequest_json\x18\x01 \x01(\x0c\x12\x10\n\x08snapshot\x18\x02 \x01(\x0c\")\n\x06Speech\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\"4\n\x06\x44\x65\x63ide\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12\x16\n\x0eutterance_json\x18\x02 \x01(\x0c\"\x1c\n\x06\x43ommit\x12\x12\n\ngeneration\x18\x01 \x01(\r\"\x16\n\x05\x43lose\x12\r\n\x05\x63\x61use\x18\x01 \x01(\t\"\x95\x02\n\rFromInference\x12/\n\x06opened\x18\x01 \x01(\x0b\x32\x1d.voicebot.inference.v1.OpenedH\x00\x12\x31\n\x07\x64\x65\x63ided\x18\x02 \x01(\x0b\x32\x1e.voicebot.inference.v1.DecidedH\x00\x12/\n\x06\x63losed\x18\x03 \x01(\x0b\x32\x1d.voicebot.inference.v1.ClosedH\x00\x12/\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1d.voicebot.inference.v1.FailedH\x00\x12\x33\n\x08progress\x18\x05 \x01(\x0b\x32\x1f.voicebot.inference.v1.ProgressH\x00\x42\t\n\x07message\"\x85\x01\n\x08Progress\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12\x16\n\x0e\x65ndpoint_score\x18\x02 \x01(\x02\x12\x14\n\x0cpartial_text\x18\x03 \x01(\t\x12\x13\n\x0b\x62\x61\x63kchannel\x18\x04 \x01(\x08\x12\r\n\x05\x61t_ms\x18\x05 \x01(\r\x12\x13\n\x0bwords_known\x18\x06 \x01(\x08\"\x1a\n\x06Opened\x12\x10\n\x08snapshot\x18\x01 \x01(\x0c\"[\n\x06Prompt\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\r\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x11\n\tprotected\x18\x05 \x01(\x08\"\xa7\x01\n\x07\x44\x65\x63ided\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12.\n\x07prompts\x18\x03 \x03(\x0b\x32\x1d.voicebot.inference.v1.Prompt\x12\x11\n\tturn_json\x18\x04 \x01(\x0c\x12\x10\n\x08snapshot\x18\x05 \x01(\x0c\x12\x0e\n\x06\x65xpect\x18\x06 \x01(\t\x12\x13\n\x0bpatience_ms\x18\x07 \x01(\r\"\x1e\n\x06\x43losed\x12\x14\n\x0coutcome_json\x18\x01 \x01(\x0c\"+\n\x06\x46\x61iled\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"\x1c\n\rPromptRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\x1a\n\x0bPromptAudio\x12\x0b\n\x03pcm\x18\x01 \x01(\x0c\x32\xbc\x01\n\tInference\x12X\n\x08\x43onverse\x12\".voicebot.inference.v1.ToInference\x1a$.voicebot.inference.v1.FromInference(\x01\x30\x01\x12U\n\tGetPrompt\x12$.voicebot.inference.v1.PromptRequest\x1a\".voicebot.inference.v1.PromptAudiob\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&voicebot/rpc/generated/inference.proto\x12\x15voicebot.inference.v1\"\xbe\x02\n\x0bToInference\x12+\n\x04open\x18\x01 \x01(\x0b\x32\x1b.voicebot.inference.v1.OpenH\x00\x12/\n\x06speech\x18\x02 \x01(\x0b\x32\x1d.voicebot.inference.v1.SpeechH\x00\x12/\n\x06\x64\x65\x63ide\x18\x03 \x01(\x0b\x32\x1d.voicebot.inference.v1.DecideH\x00\x12/\n\x06\x63ommit\x18\x04 \x01(\x0b\x32\x1d.voicebot.inference.v1.CommitH\x00\x12-\n\x05\x63lose\x18\x05 \x01(\x0b\x32\x1c.voicebot.inference.v1.CloseH\x00\x12\x35\n\toverheard\x18\x06 \x01(\x0b\x32 .voicebot.inference.v1.OverheardH\x00\x42\t\n\x07message\".\n\x04Open\x12\x14\n\x0crequest_json\x18\x01 \x01(\x0c\x12\x10\n\x08snapshot\x18\x02 \x01(\x0c\")\n\x06Speech\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12\x0b\n\x03pcm\x18\x02 \x01(\x0c\"*\n\tOverheard\x12\x0b\n\x03pcm\x18\x01 \x01(\x0c\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x08\"4\n\x06\x44\x65\x63ide\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12\x16\n\x0eutterance_json\x18\x02 \x01(\x0c\"\x1c\n\x06\x43ommit\x12\x12\n\ngeneration\x18\x01 \x01(\r\"\x16\n\x05\x43lose\x12\r\n\x05\x63\x61use\x18\x01 \x01(\t\"\xc4\x02\n\rFromInference\x12/\n\x06opened\x18\x01 \x01(\x0b\x32\x1d.voicebot.inference.v1.OpenedH\x00\x12\x31\n\x07\x64\x65\x63ided\x18\x02 \x01(\x0b\x32\x1e.voicebot.inference.v1.DecidedH\x00\x12/\n\x06\x63losed\x18\x03 \x01(\x0b\x32\x1d.voicebot.inference.v1.ClosedH\x00\x12/\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1d.voicebot.inference.v1.FailedH\x00\x12\x33\n\x08progress\x18\x05 \x01(\x0b\x32\x1f.voicebot.inference.v1.ProgressH\x00\x12-\n\x05\x66ound\x18\x06 \x01(\x0b\x32\x1c.voicebot.inference.v1.FoundH\x00\x42\t\n\x07message\"\x85\x01\n\x08Progress\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12\x16\n\x0e\x65ndpoint_score\x18\x02 \x01(\x02\x12\x14\n\x0cpartial_text\x18\x03 \x01(\t\x12\x13\n\x0b\x62\x61\x63kchannel\x18\x04 \x01(\x08\x12\r\n\x05\x61t_ms\x18\x05 \x01(\r\x12\x13\n\x0bwords_known\x18\x06 \x01(\x08\"\x1d\n\x05\x46ound\x12\x14\n\x0c\x66inding_json\x18\x01 \x01(\x0c\"\x1a\n\x06Opened\x12\x10\n\x08snapshot\x18\x01 \x01(\x0c\"[\n\x06Prompt\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\r\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x11\n\tprotected\x18\x05 \x01(\x08\"\xa7\x01\n\x07\x44\x65\x63ided\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12.\n\x07prompts\x18\x03 \x03(\x0b\x32\x1d.voicebot.inference.v1.Prompt\x12\x11\n\tturn_json\x18\x04 \x01(\x0c\x12\x10\n\x08snapshot\x18\x05 \x01(\x0c\x12\x0e\n\x06\x65xpect\x18\x06 \x01(\t\x12\x13\n\x0bpatience_ms\x18\x07 \x01(\r\"\x1e\n\x06\x43losed\x12\x14\n\x0coutcome_json\x18\x01 \x01(\x0c\"+\n\x06\x46\x61iled\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"\x1c\n\rPromptRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\x1a\n\x0bPromptAudio\x12\x0b\n\x03pcm\x18\x01 \x01(\x0c\x32\xbc\x01\n\tInference\x12X\n\x08\x43onverse\x12\".voicebot.inference.v1.ToInference\x1a$.voicebot.inference.v1.FromInference(\x01\x30\x01\x12U\n\tGetPrompt\x12$.voicebot.inference.v1.PromptRequest\x1a\".voicebot.inference.v1.PromptAudiob\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,35 +32,39 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voicebot.rpc.generated.infe
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TOINFERENCE']._serialized_start=66
-  _globals['_TOINFERENCE']._serialized_end=329
-  _globals['_OPEN']._serialized_start=331
-  _globals['_OPEN']._serialized_end=377
-  _globals['_SPEECH']._serialized_start=379
-  _globals['_SPEECH']._serialized_end=420
-  _globals['_DECIDE']._serialized_start=422
-  _globals['_DECIDE']._serialized_end=474
-  _globals['_COMMIT']._serialized_start=476
-  _globals['_COMMIT']._serialized_end=504
-  _globals['_CLOSE']._serialized_start=506
-  _globals['_CLOSE']._serialized_end=528
-  _globals['_FROMINFERENCE']._serialized_start=531
-  _globals['_FROMINFERENCE']._serialized_end=808
-  _globals['_PROGRESS']._serialized_start=811
-  _globals['_PROGRESS']._serialized_end=944
-  _globals['_OPENED']._serialized_start=946
-  _globals['_OPENED']._serialized_end=972
-  _globals['_PROMPT']._serialized_start=974
-  _globals['_PROMPT']._serialized_end=1065
-  _globals['_DECIDED']._serialized_start=1068
-  _globals['_DECIDED']._serialized_end=1235
-  _globals['_CLOSED']._serialized_start=1237
-  _globals['_CLOSED']._serialized_end=1267
-  _globals['_FAILED']._serialized_start=1269
-  _globals['_FAILED']._serialized_end=1312
-  _globals['_PROMPTREQUEST']._serialized_start=1314
-  _globals['_PROMPTREQUEST']._serialized_end=1342
-  _globals['_PROMPTAUDIO']._serialized_start=1344
-  _globals['_PROMPTAUDIO']._serialized_end=1370
-  _globals['_INFERENCE']._serialized_start=1373
-  _globals['_INFERENCE']._serialized_end=1561
+  _globals['_TOINFERENCE']._serialized_end=384
+  _globals['_OPEN']._serialized_start=386
+  _globals['_OPEN']._serialized_end=432
+  _globals['_SPEECH']._serialized_start=434
+  _globals['_SPEECH']._serialized_end=475
+  _globals['_OVERHEARD']._serialized_start=477
+  _globals['_OVERHEARD']._serialized_end=519
+  _globals['_DECIDE']._serialized_start=521
+  _globals['_DECIDE']._serialized_end=573
+  _globals['_COMMIT']._serialized_start=575
+  _globals['_COMMIT']._serialized_end=603
+  _globals['_CLOSE']._serialized_start=605
+  _globals['_CLOSE']._serialized_end=627
+  _globals['_FROMINFERENCE']._serialized_start=630
+  _globals['_FROMINFERENCE']._serialized_end=954
+  _globals['_PROGRESS']._serialized_start=957
+  _globals['_PROGRESS']._serialized_end=1090
+  _globals['_FOUND']._serialized_start=1092
+  _globals['_FOUND']._serialized_end=1121
+  _globals['_OPENED']._serialized_start=1123
+  _globals['_OPENED']._serialized_end=1149
+  _globals['_PROMPT']._serialized_start=1151
+  _globals['_PROMPT']._serialized_end=1242
+  _globals['_DECIDED']._serialized_start=1245
+  _globals['_DECIDED']._serialized_end=1412
+  _globals['_CLOSED']._serialized_start=1414
+  _globals['_CLOSED']._serialized_end=1444
+  _globals['_FAILED']._serialized_start=1446
+  _globals['_FAILED']._serialized_end=1489
+  _globals['_PROMPTREQUEST']._serialized_start=1491
+  _globals['_PROMPTREQUEST']._serialized_end=1519
+  _globals['_PROMPTAUDIO']._serialized_start=1521
+  _globals['_PROMPTAUDIO']._serialized_end=1547
+  _globals['_INFERENCE']._serialized_start=1550
+  _globals['_INFERENCE']._serialized_end=1738
 # @@protoc_insertion_point(module_scope)

@@ -7,18 +7,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ToInference(_message.Message):
-    __slots__ = ("open", "speech", "decide", "commit", "close")
+    __slots__ = ("open", "speech", "decide", "commit", "close", "overheard")
     OPEN_FIELD_NUMBER: _ClassVar[int]
     SPEECH_FIELD_NUMBER: _ClassVar[int]
     DECIDE_FIELD_NUMBER: _ClassVar[int]
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     CLOSE_FIELD_NUMBER: _ClassVar[int]
+    OVERHEARD_FIELD_NUMBER: _ClassVar[int]
     open: Open
     speech: Speech
     decide: Decide
     commit: Commit
     close: Close
-    def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., speech: _Optional[_Union[Speech, _Mapping]] = ..., decide: _Optional[_Union[Decide, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ...) -> None: ...
+    overheard: Overheard
+    def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., speech: _Optional[_Union[Speech, _Mapping]] = ..., decide: _Optional[_Union[Decide, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., overheard: _Optional[_Union[Overheard, _Mapping]] = ...) -> None: ...
 
 class Open(_message.Message):
     __slots__ = ("request_json", "snapshot")
@@ -35,6 +37,14 @@ class Speech(_message.Message):
     generation: int
     pcm: bytes
     def __init__(self, generation: _Optional[int] = ..., pcm: _Optional[bytes] = ...) -> None: ...
+
+class Overheard(_message.Message):
+    __slots__ = ("pcm", "answered")
+    PCM_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    pcm: bytes
+    answered: bool
+    def __init__(self, pcm: _Optional[bytes] = ..., answered: _Optional[bool] = ...) -> None: ...
 
 class Decide(_message.Message):
     __slots__ = ("generation", "utterance_json")
@@ -57,18 +67,20 @@ class Close(_message.Message):
     def __init__(self, cause: _Optional[str] = ...) -> None: ...
 
 class FromInference(_message.Message):
-    __slots__ = ("opened", "decided", "closed", "failed", "progress")
+    __slots__ = ("opened", "decided", "closed", "failed", "progress", "found")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     DECIDED_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
     opened: Opened
     decided: Decided
     closed: Closed
     failed: Failed
     progress: Progress
-    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., decided: _Optional[_Union[Decided, _Mapping]] = ..., closed: _Optional[_Union[Closed, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ...) -> None: ...
+    found: Found
+    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., decided: _Optional[_Union[Decided, _Mapping]] = ..., closed: _Optional[_Union[Closed, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., found: _Optional[_Union[Found, _Mapping]] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("generation", "endpoint_score", "partial_text", "backchannel", "at_ms", "words_known")
@@ -85,6 +97,12 @@ class Progress(_message.Message):
     at_ms: int
     words_known: bool
     def __init__(self, generation: _Optional[int] = ..., endpoint_score: _Optional[float] = ..., partial_text: _Optional[str] = ..., backchannel: _Optional[bool] = ..., at_ms: _Optional[int] = ..., words_known: _Optional[bool] = ...) -> None: ...
+
+class Found(_message.Message):
+    __slots__ = ("finding_json",)
+    FINDING_JSON_FIELD_NUMBER: _ClassVar[int]
+    finding_json: bytes
+    def __init__(self, finding_json: _Optional[bytes] = ...) -> None: ...
 
 class Opened(_message.Message):
     __slots__ = ("snapshot",)

@@ -1,7 +1,7 @@
 """Call-progress tones: frequencies of each frame, bursts of tone, and what their cadence says. Pure.
 
-Cadences and frequencies: ITU-T E.180 Supplement 2 (China 450 Hz, North America 440/480/620 Hz, Europe 425 Hz),
-ITU-T Q.35 (special information tone), ITU-T T.30 (fax).
+Cadences and frequencies: ITU-T E.180 Supplement 2 (China 450 Hz, North America 440, 480, 620 Hz, Europe
+425 Hz), ITU-T Q.35 (special information tone), ITU-T T.30 (fax).
 """
 
 from __future__ import annotations
