@@ -9,6 +9,7 @@ import structlog
 from voicebot.campaign.compliance import Refusal, refusal
 from voicebot.campaign.policy_pack import policy_pack
 from voicebot.campaign.retry import agreed_callback, next_attempt
+from voicebot.domain.answering import NUMBER_STATUS, NumberStatus
 from voicebot.domain.call import CallRequest
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.store.attempts import NOT_DIALLED, AttemptRepository, Claimed, Finished
@@ -157,6 +158,8 @@ def refuse(campaign: Campaign, found: Claimed, now: datetime, *, opened: int = 0
 def _again(campaign: Campaign, attempt: Finished) -> datetime | None:
     if attempt.cause == NOT_DIALLED:
         return attempt.ended_at
+    if attempt.facts.get(NUMBER_STATUS) == NumberStatus.VACANT:
+        return None  # the network knows no such number
     return next_attempt(
         attempt.disposition,
         attempt.attempts,

@@ -29,13 +29,14 @@ class Reading:
         """Whether the words are to be read now. Reading is asked for once."""
         if run.age_ms < self._read_ms:  # a new stretch
             self._read_ms = self._steps = self.looked = 0
-        if run.voiced_ms < LEAST_VOICE * (run.age_ms - run.silence_ms) or run.age_ms < READ_MS[0] - 400:
+        spoken_ms = run.age_ms - run.silence_ms
+        if spoken_ms < READ_MS[0] or run.voiced_ms < LEAST_VOICE * spoken_ms:
             return False
-        stepped = self._steps < len(READ_MS) and run.age_ms >= READ_MS[self._steps]
+        stepped = self._steps < len(READ_MS) and spoken_ms >= READ_MS[self._steps]
         paused = run.silence_ms == _END_SILENCE_MS and run.age_ms - self._read_ms >= _END_NEW_MS
-        if not (stepped or (paused and run.age_ms >= READ_MS[0])):
+        if not (stepped or paused):
             return False
-        while self._steps < len(READ_MS) and run.age_ms >= READ_MS[self._steps]:
+        while self._steps < len(READ_MS) and spoken_ms >= READ_MS[self._steps]:
             self._steps += 1
         self._read_ms = run.age_ms
         self.looked += 1
