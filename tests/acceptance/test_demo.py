@@ -83,7 +83,8 @@ def test_who_asks_for_a_person_gets_one(demo: dict[str, Any]) -> None:
 def test_an_operators_announcement_is_not_sold_anything(demo: dict[str, Any]) -> None:
     call = call_to(demo, "announcement")
     assert call["disposition"] == "unreachable"
-    assert [(turn["action"], turn["script_text"]) for turn in call["turns"][1:]] == [("hang_up", "")]
+    assert len(call["turns"]) <= 2, "the greeting, and at most the words that ended the call"
+    assert all((turn["action"], turn["script_text"]) == ("hang_up", "") for turn in call["turns"][1:])
 
 
 def test_a_refusal_a_busy_line_and_nobody_at_home_are_told_apart(demo: dict[str, Any]) -> None:
