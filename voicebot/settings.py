@@ -38,6 +38,17 @@ class Settings(BaseSettings):
     number_key: SecretStr | None = Field(None, description="base64 of 32 bytes that encrypt phone numbers")
     metrics_port: int = Field(9464, description="HTTP port of `serve` for Prometheus and health; 0 = none")
     metrics_dir: Path | None = Field(None, description="where processes count; `serve` sets it")
+    console_bind: str = Field(
+        "127.0.0.1", description="address of the console; others may reach it at 0.0.0.0"
+    )
+    console_port: int = Field(8080, description="port of the console; 0 = any free one")
+    console_url: str = Field(
+        "", description="how browsers reach the console, e.g. https://voicebot.example.com behind a proxy"
+    )
+    oidc_issuer: str = Field("", description="URL of an OpenID Connect provider; empty = none")
+    oidc_client_id: str = Field("", description="this console's client id at the provider")
+    oidc_client_secret: SecretStr | None = Field(None, description="its secret")
+    oidc_role_claim: str = Field("voicebot_role", description="claim that names the role of a user")
     log_level: str = Field("info", description="debug, info, warning or error")
     log_json: bool = Field(False, description="log as JSON lines")
 

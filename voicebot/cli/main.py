@@ -27,6 +27,7 @@ from voicebot.cli.simulate import simulate
 from voicebot.cli.train import train_app
 from voicebot.cli.train_endpoint import endpoint
 from voicebot.cli.understand import understand
+from voicebot.cli.user import user_app
 from voicebot.cli.workers import workers
 from voicebot.domain.errors import VoicebotError
 
@@ -50,6 +51,7 @@ app.add_typer(campaign_app, name="campaign")
 app.add_typer(models_app, name="models")
 app.add_typer(playbook_app, name="playbook")
 app.add_typer(prompts_app, name="prompts")
+app.add_typer(user_app, name="user")
 train_app.command()(endpoint)
 app.add_typer(train_app, name="train")
 app.command()(say)

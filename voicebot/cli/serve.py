@@ -8,6 +8,7 @@ import signal
 from rich.console import Console
 
 from voicebot import bootstrap
+from voicebot.cli.user import show_console
 from voicebot.service import logs
 from voicebot.service.observed import counting, observed
 from voicebot.service.supervisor import Supervisor
@@ -15,7 +16,7 @@ from voicebot.settings import Settings
 
 
 def serve() -> None:
-    """Run the whole voicebot on this machine: database, inference, lines, dialer.
+    """Run the whole voicebot on this machine: database, inference, lines, dialer, console.
 
     Settings come from the environment (VOICEBOT_CALLS=24 voicebot serve). SIGTERM or Ctrl-C drains:
     no new calls, running ones end first.
@@ -31,12 +32,13 @@ async def _serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     console = Console(stderr=True)
     with bootstrap.database(settings) as url:
-        async with Supervisor(settings, url) as supervisor:
+        async with Supervisor(settings, url, console=True) as supervisor:
             with observed(settings, url, supervisor, stop.is_set) as health:
                 for line in supervisor.lines:
                     console.print(
                         f"line worker [bold]{line.facts['sip_uri']}[/bold], {line.facts['capacity']} calls"
                     )
+                show_console(console, supervisor)
                 if health:
                     console.print(f"for machines: {health}/metrics, /health, /ready")
                 console.print("ready; Ctrl-C drains and ends")

@@ -29,13 +29,16 @@ def workers_needed(calls: int) -> int:
 class Supervisor:
     """The processes of one machine, as an async context manager: all ready inside, all ended after."""
 
-    def __init__(self, settings: Settings, database_url: str, log_dir: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, database_url: str, log_dir: Path | None = None, *, console: bool = False
+    ) -> None:
         """Plan the processes.
 
         Args:
             settings: of this installation.
             database_url: of a migrated database.
             log_dir: where each process logs; None = to our standard error.
+            console: with the web console.
         """
         env = {**settings.as_environment(), "VOICEBOT_DATABASE_URL": database_url}
         self._metrics_dir = settings.metrics_dir
@@ -48,23 +51,26 @@ class Supervisor:
             for index in range(workers_needed(settings.calls))
         ]
         self.dialer = self._child("dialer", env, log_dir)
+        # Above us in the layers: known by its name alone.
+        self.console = self._child("console", env, log_dir, module="voicebot.console") if console else None
         self._watchers: list[asyncio.Task[None]] = []
 
     @staticmethod
     def _child(
-        module: str,
+        entry: str,
         env: dict[str, str],
         log_dir: Path | None,
         *,
+        module: str = "",
         name: str = "",
         args: tuple[str, ...] = (),
         nice: int = 0,
         ready_timeout_s: float = 60,
     ) -> Child:
-        name = name or module
+        name = name or entry
         return Child(
             name,
-            f"voicebot.service.{module}",
+            module or f"voicebot.service.{entry}",
             args,
             env,
             log_dir / f"{name}.log" if log_dir else None,
@@ -75,7 +81,7 @@ class Supervisor:
     @property
     def children(self) -> list[Child]:
         """Return all processes in the order in which they start."""
-        return [self.inference, *self.lines, self.dialer]
+        return [self.inference, *self.lines, self.dialer, *([self.console] if self.console else [])]
 
     def health(self) -> dict[str, str]:
         """Return which processes are dead, and why."""
@@ -92,6 +98,8 @@ class Supervisor:
             self._env["VOICEBOT_INFERENCE_PORT"] = str(self.inference.facts["port"])
             await asyncio.gather(*(line.start() for line in self.lines))
             await self.dialer.start()
+            if self.console:
+                await self.console.start()
         except BaseException:
             await self._end(grace_s=3)
             raise
@@ -109,6 +117,8 @@ class Supervisor:
     async def _end(self, grace_s: float) -> None:
         # The dialer first, so that no new call begins; inference last, so that running calls can finish.
         await self.dialer.stop(grace_s)
+        if self.console:
+            await self.console.stop(5)
         await asyncio.gather(*(line.stop(grace_s) for line in self.lines))
         await self.inference.stop(5)
 

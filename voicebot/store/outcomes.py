@@ -104,6 +104,10 @@ class OutcomeRepository:
             turns=tuple({name: getattr(turn, name) for name in names} for turn in turns),
         )
 
+    def recording(self, call_id: str) -> str:
+        """Return the blob key of a call's recording, "" if it has none. Raises DataError."""
+        return self._session.get_one(CallRow, self._resolve(call_id)).recording
+
     def _resolve(self, given: str) -> UUID:
         if len(given) < MIN_ID_START or not set(given.lower()) <= set("0123456789abcdef-"):
             raise DataError(

@@ -14,6 +14,7 @@ from voicebot.domain.errors import DataError, SettingsError, StoreError
 
 _HINT = "check that PostgreSQL runs and that VOICEBOT_DATABASE_URL names it (voicebot doctor)"
 
+Transaction = Session  # for signatures outside the store
 _UNANSWERED_MS = 10_000  # a peer that acknowledges nothing so long is gone
 
 

@@ -6,8 +6,8 @@ from voicebot.store.tables.agents import AgentRow, FeedbackRow, TakeoverRow
 from voicebot.store.tables.base import Base
 from voicebot.store.tables.calls import CallRow, OutcomeRow, TurnRow
 from voicebot.store.tables.campaigns import AttemptRow, CampaignRow, ContactRow, DoNotCallRow
-from voicebot.store.tables.people import AuditRow
 from voicebot.store.tables.service import PlaybookVersionRow, PromptRow, WorkerRow
+from voicebot.store.tables.users import AuditRow, SignInFailureRow, SignInLinkRow, UserRow, UserSessionRow
 
 __all__ = [
     "AgentRow",
@@ -22,7 +22,11 @@ __all__ = [
     "OutcomeRow",
     "PlaybookVersionRow",
     "PromptRow",
+    "SignInFailureRow",
+    "SignInLinkRow",
     "TakeoverRow",
     "TurnRow",
+    "UserRow",
+    "UserSessionRow",
     "WorkerRow",
 ]

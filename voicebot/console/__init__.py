@@ -1,0 +1,1 @@
+"""The console: web pages and REST API for managers, supervisors, agents, auditors and administrators."""

@@ -1,0 +1,52 @@
+"""The console put together: gate, headers, routes, pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.staticfiles import StaticFiles
+from nicegui import ui
+
+import voicebot
+from voicebot.console import pages
+from voicebot.console.auth.gate import Gate
+from voicebot.console.auth.login import SignIn
+from voicebot.console.frame import Pages
+from voicebot.console.house import House
+from voicebot.console.recordings import recordings
+from voicebot.console.shield import Shield
+
+STATIC = Path(__file__).with_name("static")
+
+
+def build(house: House) -> FastAPI:
+    """Return the application."""
+    app = FastAPI(
+        title="voicebot", version=voicebot.__version__, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    app.mount("/static", StaticFiles(directory=STATIC))
+    app.include_router(SignIn(house).router)
+    app.include_router(recordings(house))
+
+    @app.get("/health", include_in_schema=False)
+    async def health() -> dict[str, str]:
+        """Say that the console answers and reaches its database."""
+        await house.query(lambda session: None)
+        return {"status": "ok"}
+
+    pages.register(Pages(house))
+    # NiceGUI compresses nothing here: the shield must see pages before they are compressed.
+    ui.run_with(
+        app,
+        title="voicebot",
+        favicon=STATIC / "icon.svg",
+        gzip_middleware_factory=None,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    app.add_middleware(Gate, house=house)
+    app.add_middleware(Shield)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    return app

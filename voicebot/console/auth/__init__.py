@@ -1,0 +1,1 @@
+"""Signing in: passwords, sessions, links, identity providers, and the gate before everything."""
