@@ -58,7 +58,7 @@ class Conversation:
 
     def ends(self, cause: EndCause = EndCause.BOT_HUNG_UP) -> Outcome:
         """End the call."""
-        return self.policy.conclude(self.state, cause)
+        return self.policy.conclude(self.state, cause, self.playbook)
 
     @property
     def scripts(self) -> list[str]:

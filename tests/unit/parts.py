@@ -182,7 +182,7 @@ class Policy:
         history = (*state.history, Exchange(heard, script, text))
         return decision, replace(state, turn=state.turn + 1, history=history, used=(*state.used, script))
 
-    def conclude(self, state: DialogueState, cause: EndCause) -> Outcome:
+    def conclude(self, state: DialogueState, cause: EndCause, playbook: Playbook) -> Outcome:
         said = tuple(exchange.customer_text for exchange in state.history)
         return Outcome(Disposition.UNDECIDED, IntentLevel.D, (cause.value, *said))
 

@@ -108,7 +108,7 @@ class Pipeline:
 
     def conclude(self, snapshot: Snapshot, cause: EndCause) -> Outcome:
         """Return the disposition, intent level and reasons at the end of a call."""
-        return self._policy.conclude(snapshot.state, cause)
+        return self._policy.conclude(snapshot.state, cause, self._playbook(snapshot.state))
 
     # -- recognise --
 

@@ -26,6 +26,7 @@ from voicebot.store.outcomes import CallOutcome, OutcomeFilter, OutcomeRepositor
 # disposition -> (in Chinese, colour)
 DISPOSITIONS = {
     Disposition.INTERESTED: ("有意向", "green"),
+    Disposition.COMPLETED: ("已完成", "green"),
     Disposition.CALLBACK: ("约回访", "cyan"),
     Disposition.REFUSED: ("拒绝", "yellow"),
     Disposition.DO_NOT_CALL: ("勿再呼叫", "red"),

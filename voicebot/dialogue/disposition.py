@@ -6,6 +6,7 @@ from voicebot.dialogue import state as st
 from voicebot.domain.call import Disposition, EndCause, IntentLevel, Outcome
 from voicebot.domain.dialogue import DialogueState
 from voicebot.domain.emotion import EmotionLabel
+from voicebot.domain.script import Playbook
 
 _BY_CAUSE = {
     EndCause.NO_ANSWER: (Disposition.NO_ANSWER, IntentLevel.D, "无人接听"),
@@ -24,9 +25,9 @@ _BY_MACHINE = {
 _NOTHING = (Disposition.UNDECIDED, IntentLevel.D)
 
 
-def conclude(state: DialogueState, cause: EndCause) -> Outcome:
+def conclude(state: DialogueState, cause: EndCause, playbook: Playbook) -> Outcome:
     """Return the outcome of a call. A spoken wish not to be called again holds before all else."""
-    disposition, level, reasons = _judge(state, cause)
+    disposition, level, reasons = _judge(state, cause, playbook)
     ended = {
         EndCause.CUSTOMER_HUNG_UP: ("客户挂断",),
         EndCause.BOT_HUNG_UP: ("机器人结束通话",),
@@ -42,7 +43,9 @@ def conclude(state: DialogueState, cause: EndCause) -> Outcome:
     )
 
 
-def _judge(state: DialogueState, cause: EndCause) -> tuple[Disposition, IntentLevel, tuple[str, ...]]:
+def _judge(
+    state: DialogueState, cause: EndCause, playbook: Playbook
+) -> tuple[Disposition, IntentLevel, tuple[str, ...]]:
     goals = set(state.goals)
     if state.opted_out:
         return Disposition.DO_NOT_CALL, IntentLevel.F, ("客户要求不再来电",)
@@ -59,8 +62,11 @@ def _judge(state: DialogueState, cause: EndCause) -> tuple[Disposition, IntentLe
         return Disposition.TRANSFERRED, IntentLevel.A, ("客户转由人工接听",)
     if st.WRONG_PERSON in goals:
         return Disposition.WRONG_PERSON, IntentLevel.F, ("号码不是客户本人的",)
+    for outcome in playbook.outcomes:
+        if outcome.goal in goals:
+            return Disposition(outcome.disposition), IntentLevel(outcome.level), (outcome.reason,)
     if st.CONSENTED in goals:
-        return Disposition.INTERESTED, IntentLevel.A, ("客户口头确认，同意客户经理联系",)
+        return Disposition.INTERESTED, IntentLevel.A, ("客户口头确认同意",)
     return _by_conversation(state, cause, goals)
 
 

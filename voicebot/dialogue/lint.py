@@ -54,6 +54,7 @@ def lint(model: PlaybookModel) -> Iterator[Mistake]:
             yield Mistake(
                 path, "nothing leads here: no examples, no answer, no role", "add customer lines as examples"
             )
+    yield from _agenda(model, known, goals)
     for slot in model.defaults:
         if slot not in model.slots:
             yield Mistake(("defaults", slot), f"{slot} is not declared", "declare it under slots")
@@ -82,6 +83,19 @@ def _duplicates(scripts: list[tuple[Path, ScriptModel]]) -> Iterator[Mistake]:
                     f"{line} is an example of {other} too",
                     "keep it where it fits",
                 )
+
+
+def _agenda(model: PlaybookModel, known: dict[str | int, ScriptModel], goals: set[str]) -> Iterator[Mistake]:
+    for index, key in enumerate(model.agenda):
+        if key not in known:
+            yield Mistake(("agenda", index), f"there is no script {key}", "name an existing script")
+    for index, outcome in enumerate(model.outcomes):
+        if outcome.goal not in goals:
+            yield Mistake(
+                ("outcomes", index),
+                f"no script reaches the goal {outcome.goal}",
+                "name it as a script's goal",
+            )
 
 
 def _scenes(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterator[Mistake]:
@@ -216,6 +230,7 @@ def _links(
 
 def _reached_without_examples(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> set[str | int]:
     reached: set[str | int] = {scene.default for scene in model.scenes.values()}
+    reached |= set(model.agenda)
     for _, value in model.roles:
         reached |= {value} if isinstance(value, str) else set(value)
     for script in known.values():

@@ -7,6 +7,7 @@ The order in which they count stands in `policy`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from voicebot.dialogue.answers import core
 from voicebot.text.pinyin import bare, heard_in
@@ -102,13 +103,8 @@ _REFUSALS = (
         "没有这个需求",
         "没这个需求",
         "没需求",
-        "不贷款",
-        "不贷",
-        "不借",
-        "不想贷款",
     ),
     *(
-        "不想借",
         "不想听",
         "不听",
         "算了",
@@ -122,7 +118,7 @@ _REFUSALS = (
         "别说了",
         "不要说了",
     ),
-    *("不想贷", "不办理", "不做", "没必要", "没有必要"),
+    *("不办理", "不做", "没必要", "没有必要"),
 )
 _STOP_TALKING = (
     "别说了",
@@ -153,7 +149,6 @@ _PADDING = (
     ),
     *(
         "你们",
-        "贷款",
         "谢谢",
         "谢了",
         "不好意思",
@@ -250,19 +245,20 @@ def is_wrong_person(text: str) -> bool:
     return bool(_WRONG.search(bare(text))) and "是不是" not in text
 
 
-def refuses(text: str, *, busy: bool = False) -> bool:
+def refuses(text: str, *, busy: bool = False, own: Sequence[str] = ()) -> bool:
     """Whether a clause of the utterance is nothing but a refusal; "不需要抵押吗" is a question.
 
     `busy`: the customer has no time, so "不要说了" is about now, not about the offer.
+    `own`: the playbook's own ways to say no.
     """
-    return any(_is_refusal(clause, busy=busy) for clause in (*clauses(text), bare(text)))
+    return any(_is_refusal(clause, (*_REFUSALS, *own), busy=busy) for clause in (*clauses(text), bare(text)))
 
 
-def _is_refusal(clause: str, *, busy: bool) -> bool:
+def _is_refusal(clause: str, phrases: Sequence[str], *, busy: bool) -> bool:
     rest = clause
     for phrase in _STOP_TALKING:
         rest = rest.replace(phrase, "今" if busy else "\0")
-    for phrase in sorted(_REFUSALS, key=len, reverse=True):
+    for phrase in sorted(phrases, key=len, reverse=True):
         rest = rest.replace(phrase, "\0")
     if "\0" not in rest or clause.endswith(("吗", "么")):
         return False

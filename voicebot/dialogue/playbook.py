@@ -14,7 +14,7 @@ from voicebot.dialogue.answers import phrases_of
 from voicebot.dialogue.lint import Mistake, lint
 from voicebot.dialogue.schema import PlaybookModel, ScriptModel
 from voicebot.domain.errors import PlaybookError
-from voicebot.domain.script import ANY_SCENE, Answer, Playbook, Scene, Script
+from voicebot.domain.script import ANY_SCENE, Answer, GoalOutcome, Playbook, Scene, Script
 
 _TOLD = 30  # mistakes shown at once
 
@@ -110,6 +110,12 @@ def _build(model: PlaybookModel, version: str) -> Playbook:
         defaults=dict(model.defaults),
         keywords=model.keywords,
         readings=dict(model.readings),
+        agenda=model.agenda,
+        outcomes=tuple(
+            GoalOutcome(one.goal, one.disposition.value, one.level.value, one.reason)
+            for one in model.outcomes
+        ),
+        refusals=model.refusals,
     )
 
 
@@ -134,4 +140,5 @@ def _script(key: str, scene: str, model: ScriptModel) -> Script:
         needs=model.needs,
         repeatable=model.repeatable,
         reprompt=model.reprompt,
+        records=model.records,
     )

@@ -1,16 +1,17 @@
 """The dialogue policy (话术决策): an ordered list of explicit rules, then the best candidate.
 
-The rules are named V1 to V18 in `rules` and stand in `ladder`; the reasons that a decision stores
+The rules are named V1 to V20 in `rules` and stand in `ladder`; the reasons that a decision stores
 begin with the rule's name. This file turns the winning reply into a decision and the next state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from voicebot.dialogue import choice, disposition, ladder, relation, wording
+from voicebot.dialogue import choice, disposition, ladder, progress, relation, wording
 from voicebot.dialogue import state as st
-from voicebot.dialogue.ladder import Moment
+from voicebot.dialogue.moment import Moment
 from voicebot.domain.call import EndCause, Outcome
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
 from voicebot.domain.emotion import EmotionLabel
@@ -51,6 +52,7 @@ class RulePolicy:
         taken_back = before.used != state.used
         moment = _moment(utterance, understanding, relation, candidates, before, playbook, taken_back)
         reply = ladder.reply(moment)
+        reply = replace(reply, facts={**progress.learnt(moment, reply.script), **(reply.facts or {})})
         style = _STYLES.get(moment.emotion, Style.NEUTRAL)
         script = reply.script
         values = {**before.slots, **before.facts, **(reply.facts or {})}
@@ -76,9 +78,9 @@ class RulePolicy:
         )
         return decision, after
 
-    def conclude(self, state: DialogueState, cause: EndCause) -> Outcome:
+    def conclude(self, state: DialogueState, cause: EndCause, playbook: Playbook) -> Outcome:
         """Return the disposition, intent level and reasons at the end of a call."""
-        return disposition.conclude(state, cause)
+        return disposition.conclude(state, cause, playbook)
 
 
 def _moment(

@@ -20,8 +20,8 @@ _QUESTION = re.compile(
     r"|(?P<aba>.)不(?P=aba)|有没有|是否|能不能|可不可以|可以.{1,8}(?:吗|不)$|行不行|会不会|要不要|需不需要|？|\?"
 )
 _OBJECTION = re.compile(
-    r"太(?:高|贵|低|少|麻烦|复杂|长|短|慢|多|累)|不(?:需要|用|要|考虑|感兴趣|想|信|相信|放心|划算|缺钱|差钱|办|贷|借|喜欢|靠谱|敢|值)"
-    r"|没(?:钱|兴趣|必要|需要|需求|那么多|有钱|用)|骗|套路|坑|高利贷|网贷|便宜|烦|骚扰|怕|担心|麻烦|吃亏|算了|欠钱|还不(?:起|上)|懒得|有点(?:高|贵|低)"
+    r"太(?:高|贵|低|少|麻烦|复杂|长|短|慢|多|累)|不(?:需要|用|要|考虑|感兴趣|想|信|相信|放心|划算|办|喜欢|靠谱|敢|值)"
+    r"|没(?:钱|兴趣|必要|需要|需求|那么多|用)|骗|套路|坑|便宜|烦|骚扰|怕|担心|麻烦|吃亏|算了|懒得|有点(?:高|贵|低)"
 )
 _NEW_TOPIC = re.compile(
     r"^(?:对了|话说|那个|另外|还有(?:个|一个)|顺便|问你个|问一下别的|先不说这个|换个话题)"
@@ -58,12 +58,12 @@ def features(text: str, keywords: Sequence[str], state: DialogueState, playbook:
     earlier = [exchange.customer_text for exchange in state.history if len(bare(exchange.customer_text)) >= 3]
     accepted = _last_answer(state, playbook)
     contradicts = bool(answer and accepted and {answer.name, accepted} == {"yes", "no"}) or (
-        accepted == "yes" and phrases.refuses(text)
+        accepted == "yes" and phrases.refuses(text, own=playbook.refusals)
     )
     return Features(
         answered=answer.name if answer else "",
         question=bool(_QUESTION.search(text.strip())),
-        objection=bool(_OBJECTION.search(said)) or phrases.refuses(text),
+        objection=bool(_OBJECTION.search(said)) or phrases.refuses(text, own=playbook.refusals),
         closing=phrases.closes(text),
         repeats=len(said) >= 3 and any(distance(said, line) < _SAME for line in earlier),
         turns_round=bool(_TURNS_ROUND.search(said)) and contradicts,

@@ -1,4 +1,4 @@
-"""The rules of the conversation, V1 to V19: what the policy guarantees and what benches check."""
+"""The rules of the conversation, V1 to V20: what the policy guarantees and what benches check."""
 
 from __future__ import annotations
 
@@ -21,5 +21,6 @@ RULES: dict[str, str] = {
     "V16": "打错了：道歉结束，不介绍产品；别人接听：只问本人何时方便",
     "V17": "愤怒或辱骂：马上停止并登记不再来电",
     "V18": "同样的输入和种子，得到同样的决定",
+    "V20": "客户改口：后说的为准；改口说不，就不再劝",
     "V19": "转人工没有成功：如实说明，登记回电",
 }

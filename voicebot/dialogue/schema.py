@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.script import Action, Expect, Style
 
 SlotType = Literal["name", "time", "date", "money", "percent", "range", "digits", "phone", "text"]
@@ -24,7 +25,8 @@ Act = Literal[
     "qualify",  # asks about needs, offers the next step
     "confirm",  # asks for the spoken confirmation before anything binding
     "registered",  # says that something binding was done
-    "ask",
+    "ask",  # puts a question of the bot's own (survey, appointment)
+    "care",  # takes up what went wrong for the customer
     "offer_callback",  # to a busy customer: asks when
     "ask_time",
     "confirm_time",
@@ -84,6 +86,7 @@ class ScriptModel(_Strict):
     styles: dict[Style, Text] = {}
     variants: tuple[Text, ...] = ()
     reprompt: tuple[Text, ...] = ()
+    records: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$|^$")] = ""
     protected: bool = False
     do_not_call: bool = False
     goal: str = ""
@@ -117,6 +120,15 @@ class RolesModel(_Strict):
     voicemail: str = ""
 
 
+class OutcomeModel(_Strict):
+    """What a goal makes of a call."""
+
+    goal: Text
+    disposition: Disposition
+    level: IntentLevel
+    reason: Text
+
+
 class PlaybookModel(_Strict):
     """A playbook file."""
 
@@ -131,3 +143,6 @@ class PlaybookModel(_Strict):
     defaults: dict[str, str] = {}
     keywords: tuple[Text, ...] = ()
     readings: dict[str, str] = {}
+    agenda: tuple[Text, ...] = ()
+    outcomes: tuple[OutcomeModel, ...] = ()
+    refusals: tuple[Text, ...] = ()

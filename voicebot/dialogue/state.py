@@ -13,6 +13,8 @@ from voicebot.domain.understanding import Situation, Understanding
 
 HISTORY = 8
 KEEPS_QUESTION = frozenset(("ask_back", "reprompt", "wait"))  # acts after which the open question stands
+ASIDE = KEEPS_QUESTION | {"answer", "company", "robot", "number_source", "off_topic", "thanks"}
+ASKED_AT_MOST = 2  # times that a question of the agenda is put
 MS_PER_HANZI = 220  # speaking rate of the rendered voice, near enough to judge what was heard
 HEARD = 0.6  # share of a script from which on it counts as said
 
@@ -79,7 +81,8 @@ def heard(utterance: Utterance, state: DialogueState, playbook: Playbook) -> Dia
         del used[len(used) - 1 - used[::-1].index(last.script_id)]
     still_said = {playbook.scripts[key].goal for key in used if key in playbook.scripts}
     goals = tuple(goal for goal in state.goals if goal != script.goal or goal in still_said)
-    return replace(state, used=tuple(used), goals=goals, expect=Expect.OPEN)
+    cut = last.script_text[: utterance.heard_ms // MS_PER_HANZI]
+    return replace(state, used=tuple(used), goals=goals, expect=Expect.OPEN, question="", cut=cut or "…")
 
 
 def next_scene(script: Script | None, state: DialogueState) -> str:
@@ -114,6 +117,8 @@ def advance(
         emotions=(*state.emotions, understanding.emotion.label) if spoke else state.emotions,
         situation=understanding.situation if spoke else state.situation,
         expect=_expect(script, state),
+        question=_question(script, state),
+        cut="",
         refusals=state.refusals + int(reply.refused),
         unclear=state.unclear + 1 if reply.unclear else 0 if spoke else state.unclear,
         silences=state.silences + 1 if utterance.kind is UtteranceKind.SILENCE else 0,
@@ -127,6 +132,23 @@ def _expect(script: Script | None, state: DialogueState) -> Expect:
     if script is None:
         return Expect.NOTHING
     return state.expect if script.act in KEEPS_QUESTION else script.expect
+
+
+def _question(script: Script | None, state: DialogueState) -> str:
+    """Return the question that stands open: an answer to the customer's own question leaves it open."""
+    if script is None or script.action is not Action.SAY:
+        return ""
+    if script.expect not in (Expect.OPEN, Expect.NOTHING):
+        return script.id if script.act not in KEEPS_QUESTION else state.question
+    return state.question if script.act in ASIDE else ""
+
+
+def done(script: Script, state: DialogueState) -> bool:
+    """Whether a point of the agenda is done: said; if its answer is kept: answered or asked twice."""
+    if not script.records:
+        return script.id in state.used
+    asked = sum(exchange.script_id == script.id for exchange in state.history)
+    return script.records in state.facts or asked >= ASKED_AT_MOST
 
 
 def spoke(state: DialogueState) -> bool:

@@ -32,6 +32,7 @@ class Disposition(StrEnum):
     """How a call attempt ended (通话结果)."""
 
     INTERESTED = "interested"
+    COMPLETED = "completed"  # what the call was for is done: a survey answered, an appointment confirmed
     CALLBACK = "callback"
     REFUSED = "refused"
     DO_NOT_CALL = "do_not_call"

@@ -49,6 +49,8 @@ class DialogueState:
     emotions: tuple[EmotionLabel, ...] = ()
     situation: Situation = Situation.FREE
     expect: Expect = Expect.OPEN
+    question: str = ""  # script id of the question that is still open
+    cut: str = ""  # of the script before, what the customer heard of it; "" = all
     refusals: int = 0
     unclear: int = 0  # in a row
     silences: int = 0  # in a row

@@ -138,7 +138,7 @@ class DialoguePolicy(Protocol):
     ) -> tuple[Decision, DialogueState]:
         """Return the decision and the state after it."""
 
-    def conclude(self, state: DialogueState, cause: EndCause) -> Outcome:
+    def conclude(self, state: DialogueState, cause: EndCause, playbook: Playbook) -> Outcome:
         """Return the disposition, intent level and reasons at the end of a call."""
 
 

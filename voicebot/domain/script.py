@@ -66,6 +66,7 @@ class Script:
     needs: tuple[str, ...] = ()  # goals that must be reached before
     repeatable: bool = False
     reprompt: tuple[str, ...] = ()  # other wordings after silence
+    records: str = ""  # fact under which the class of the customer's answer is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,16 @@ class Scene:
     default: str = ""  # script said when nothing fits
     patience_ms: int = 6000  # silence before the customer is re-prompted
     protected: bool = False  # no exploration here
+
+
+@dataclass(frozen=True, slots=True)
+class GoalOutcome:
+    """What a goal, once reached, makes of a call."""
+
+    goal: str
+    disposition: str  # of domain.call.Disposition
+    level: str  # of domain.call.IntentLevel
+    reason: str  # for people, in Chinese
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +116,6 @@ class Playbook:
     defaults: Mapping[str, str] = field(default_factory=dict)  # slot name -> value
     keywords: tuple[str, ...] = ()  # domain words for jieba and the recogniser
     readings: Mapping[str, str] = field(default_factory=dict)  # phrase -> pinyin for polyphones
+    agenda: tuple[str, ...] = ()  # script ids that the bot wants to get through, in this order
+    outcomes: tuple[GoalOutcome, ...] = ()  # of goals; the first that was reached counts
+    refusals: tuple[str, ...] = ()  # how customers say no to this very product

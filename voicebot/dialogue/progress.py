@@ -1,0 +1,170 @@
+"""Rules that carry the conversation on: expected answers, the agenda, the best candidate."""
+
+from __future__ import annotations
+
+from voicebot.dialogue import callback, phrases
+from voicebot.dialogue import state as st
+from voicebot.dialogue.answers import ANY, match
+from voicebot.dialogue.moment import ACKNOWLEDGED, END_FLOOR, FLOOR, Moment, why
+from voicebot.dialogue.state import Reply
+from voicebot.dialogue.stops import stop
+from voicebot.dialogue.times import no_time
+from voicebot.dialogue.unwilling import refused
+from voicebot.domain.dialogue import Relation
+from voicebot.domain.script import Action, Expect, Script
+from voicebot.text.pinyin import bare
+
+CONSENT_CONFIDENCE = 0.4  # of the transcript, for a binding yes
+_MUMBLED = "嗯啊哦呃噢"
+
+
+def again(moment: Moment) -> Reply | None:
+    last = moment.last
+    if last is None or not phrases.asks_again(moment.text):
+        return None
+    texts = [said.script_text for said in moment.state.history if said.script_id == last.id]
+    if len(texts) < 3:
+        # The same words, not the re-prompt of a silent customer: this one wants to hear them.
+        return Reply(last, ("V7 客户没听清：再说一遍",), text=texts[0] if texts else "")
+    script = moment.by_act("repeat")
+    return Reply(script, ("V7 客户还是没听清：换个说法",)) if script else None
+
+
+def resume(moment: Moment) -> Reply | None:
+    """The customer spoke into a script without a wish of their own: say it again."""
+    if not moment.taken_back or moment.last is None:
+        return None
+    if match(moment.text, ACKNOWLEDGED) or moment.text in ("喂", "你好", "喂你好"):
+        return Reply(moment.last, ("上一句没听完：再说一遍",))
+    return None
+
+
+def expected(moment: Moment) -> Reply | None:
+    """The whole utterance is one of the answers that the last script asked for."""
+    answer = moment.answer
+    script = moment.playbook.scripts.get(answer.then) if answer else None
+    if answer is None:
+        return None
+    reason = f"回答了上一个问题：{answer.name}"
+    if script is None:
+        return next_step(moment, reason) if moment.last and moment.last.records else None
+    if script.act == "registered" and (doubt := _unsure_consent(moment)):
+        return doubt
+    if script.do_not_call:
+        return stop(moment, f"V2 {reason}，登记不再来电")
+    refused = answer.name == "no" and script.act in (
+        "retain",
+        "accept_refusal",
+        "objection",
+        "apologise_close",
+    )
+    if refused and moment.state.refusals:
+        return Reply(
+            moment.close("accept_refusal"), ("V4 再次拒绝：接受并结束",), refused=True, goal=st.REFUSED
+        )
+    if script.id in moment.state.used and not script.repeatable:
+        return next_step(moment, reason)
+    return Reply(script, (reason,), refused=refused)
+
+
+def _unsure_consent(moment: Moment) -> Reply | None:
+    """A mumbled or badly heard yes binds nobody: confirm once more, then leave it."""
+    clear = bool(bare(moment.text).strip(_MUMBLED)) and moment.confidence >= CONSENT_CONFIDENCE
+    if clear or moment.last is None:
+        return None
+    if moment.state.unclear or not moment.last.reprompt:
+        return Reply(moment.role(moment.playbook.farewell), ("V13 没有明确同意：不登记，道别",))
+    reason = "V13 肯定的回答不明确：再确认一次"
+    return Reply(moment.last, (reason,), text=moment.last.reprompt[0], unclear=True)
+
+
+def changed_mind(moment: Moment) -> Reply | None:
+    """The customer takes back what was agreed: the later word holds, and no is not argued with."""
+    if moment.relation is not Relation.CONTRADICTS:
+        return None
+    answer = moment.answer
+    if answer and answer.name == "yes":
+        return next_step(moment, "V20 客户改口说可以")
+    if not moment.refuses and not (answer and answer.name == "no"):
+        return None
+    declined = (
+        next((answer for answer in moment.last.answers if answer.name == "no"), None) if moment.last else None
+    )
+    script = moment.playbook.scripts.get(declined.then) if declined else None
+    if script is None or script.action is Action.SAY:
+        script = moment.close("accept_refusal")
+    return Reply(script, ("V20 客户改口说不：不再劝，结束",), refused=True)
+
+
+def learnt(moment: Moment, script: Script | None) -> dict[str, str]:
+    """Return what the answer to the last script tells, if that script keeps it."""
+    last = moment.last
+    if last is None or not last.records:
+        return {}
+    led = next((answer for answer in last.answers if script and answer.then == script.id), None)
+    answer = moment.answer or led
+    return {last.records: answer.name} if answer and answer.name != ANY else {}
+
+
+def farewell(moment: Moment) -> Reply | None:
+    if moment.relation is not Relation.CLOSES:
+        return None
+    return Reply(moment.role(moment.playbook.farewell), ("客户结束通话：道别",))
+
+
+def acknowledged(moment: Moment) -> Reply | None:
+    """ "嗯", "好的", "明白了" after something that asked nothing: go on to the next step."""
+    if moment.last is None or moment.last.answers or not match(moment.text, ACKNOWLEDGED):
+        return None
+    return next_step(moment, "客户听明白了")
+
+
+def next_step(moment: Moment, reason: str) -> Reply:
+    """Return the next point of the playbook's agenda that is not done, else the farewell.
+
+    A question that the customer left open is put again in other words.
+    """
+    answered = moment.last.id if moment.last and moment.answer else ""
+    for key in moment.playbook.agenda:
+        script = moment.role(key)
+        if (
+            key == answered
+            or st.done(script, moment.state)
+            or not set(script.needs) <= set(moment.state.goals)
+        ):
+            continue
+        again = key in moment.state.used and bool(script.reprompt)
+        step = "再问一次" if again else "接着说"
+        return Reply(script, (f"{reason}：{step} {key}",), text=script.reprompt[0] if again else "")
+    return Reply(moment.role(moment.playbook.farewell), (f"{reason}，没有别的了：道别",))
+
+
+def candidate(moment: Moment) -> Reply | None:
+    """The best candidate that fits scene, relation, emotion and what was already said."""
+    best = moment.best
+    if best is None or not moment.text:
+        return None
+    script = best.script
+    if best.score < (FLOOR if script.action is Action.SAY else END_FLOOR):
+        return None
+    if script.do_not_call:
+        return stop(moment, f"V2 {why(best)}")
+    if script.act in ("retain", "accept_refusal"):
+        return refused(moment)
+    facts = None
+    if script.act == "confirm_time" and (named := callback.hear(moment.text)):
+        facts = {st.CALLBACK_TIME: named.relative, st.CALLBACK_SPOKEN: named.spoken}
+    return Reply(script, (why(best),), facts=facts)
+
+
+def any_answer(moment: Moment) -> Reply | None:
+    """The last script takes any answer, or asked for a time: go on instead of asking back."""
+    if not bare(moment.text) or moment.last is None or moment.relation is Relation.ASKS:
+        return None
+    if moment.state.expect is Expect.TIME:
+        return no_time(moment)
+    answer = next((answer for answer in moment.last.answers if answer.name == ANY), None)
+    script = moment.playbook.scripts.get(answer.then) if answer else None
+    if script is None or script.id in moment.state.used:
+        return None
+    return Reply(script, ("回答了上一个问题",))
