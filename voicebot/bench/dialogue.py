@@ -210,7 +210,9 @@ def _follow(
     ):
         return after
     script = book.scripts.get(state.history[-1].script_id if gold == SAME else gold)
-    refused = refuses(turn.say, own=book.refusals) or bool(script and script.act in ("retain", "accept_refusal"))
+    refused = refuses(turn.say, own=book.refusals) or bool(
+        script and script.act in ("retain", "accept_refusal")
+    )
     # 'say it again' adds nothing to what was used
     text = script.text if script else ""
     reply = Reply(script, (), text=text if gold == SAME else "", refused=refused)
