@@ -1,0 +1,195 @@
+"""How probable given texts are for a stretch of speech, by Whisper's own decoder.
+
+CTranslate2 finds texts but scores none that it did not find, and aligning each one pays for the whole memory
+again. Here the memory is projected once, the texts share their beginnings in a prefix trie, and one pass
+over its nodes gives the probability of every text. Checked against CTranslate2 in the tests.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erf
+
+from voicebot.domain.errors import ModelError
+
+F32 = NDArray[np.float32]
+
+_HEAD = 64  # width of an attention head in every Whisper
+_TYPES = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}
+_LONGEST = 60  # tokens of a text
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The weights of one layer."""
+
+    self_norm: tuple[F32, F32]
+    qkv: tuple[F32, F32]
+    self_out: tuple[F32, F32]
+    cross_norm: tuple[F32, F32]
+    query: tuple[F32, F32]
+    key_value: tuple[F32, F32]
+    cross_out: tuple[F32, F32]
+    ffn_norm: tuple[F32, F32]
+    ffn_in: tuple[F32, F32]
+    ffn_out: tuple[F32, F32]
+
+
+class TextScorer:
+    """The decoder half of a Whisper model in CTranslate2 form. Immutable; any thread may use it."""
+
+    def __init__(self, path: Path) -> None:
+        """Read model.bin (about 200 MB of memory for whisper-base). Raises ModelError."""
+        weights = _read(path)
+        count = sum(name.endswith("/ffn/linear_0/weight") for name in weights)
+        self._embeddings = weights["embeddings/weight"]
+        self._positions = weights["position_encodings/encodings"]
+        self._norm = (weights["layer_norm/gamma"], weights["layer_norm/beta"])
+        self._layers = [_layer(weights, f"layer_{index}/") for index in range(count)]
+
+    def score(
+        self, memory: F32, start: Sequence[int], texts: Sequence[Sequence[int]], ends: Sequence[int]
+    ) -> list[float]:
+        """Return the natural logarithm of each text's probability, that it ends there included.
+
+        Args:
+            memory: the encoder's output, (frames, width).
+            start: tokens before every text.
+            texts: tokens of each text.
+            ends: tokens that end a text: the end itself, or a mark before it.
+        """
+        trie = _Trie(start, [tuple(text[:_LONGEST]) for text in texts])
+        hidden = self._decode(memory, trie)
+        logits = hidden @ self._embeddings.T
+        norm = _logsumexp(logits)
+        logprobs = logits[trie.parents[1:], trie.tokens[1:]] - norm[trie.parents[1:]]
+        ending = _logsumexp(logits[:, list(ends)]) - norm
+        return [
+            float(sum(logprobs[node - 1] for node in path[len(start) :]) + ending[path[-1]])
+            for path in trie.paths
+        ]
+
+    def _decode(self, memory: F32, trie: _Trie) -> F32:
+        """Return the decoder's output at every node of the trie: each sees only its own beginnings."""
+        x = self._embeddings[trie.tokens] + self._positions[trie.depths]
+        for layer in self._layers:
+            query, key, value = np.split(_linear(_normal(x, layer.self_norm), layer.qkv), 3, axis=1)
+            x = x + _linear(_attend(query, key, value, trie.mask), layer.self_out)
+            key, value = np.split(_linear(memory, layer.key_value), 2, axis=1)
+            query = _linear(_normal(x, layer.cross_norm), layer.query)
+            x = x + _linear(_attend(query, key, value), layer.cross_out)
+            inner = _linear(_normal(x, layer.ffn_norm), layer.ffn_in)
+            x = x + _linear((inner * (0.5 * (1 + erf(inner / np.sqrt(np.float32(2)))))), layer.ffn_out)
+        return _normal(x, self._norm)
+
+
+class _Trie:
+    """The texts, sharing their beginnings: one node a token."""
+
+    def __init__(self, start: Sequence[int], texts: Sequence[tuple[int, ...]]) -> None:
+        tokens, parents, depths, lineages = list[int](), list[int](), list[int](), list[tuple[int, ...]]()
+        known: dict[tuple[int, int], int] = {}
+        self.paths: list[tuple[int, ...]] = []
+        for text in texts:
+            node = -1
+            for token in (*start, *text):
+                child = known.get((node, token))
+                if child is None:
+                    child = known[node, token] = len(tokens)
+                    lineages.append((*(lineages[node] if node >= 0 else ()), child))
+                    tokens.append(token)
+                    parents.append(max(node, 0))
+                    depths.append(len(lineages[-1]) - 1)
+                node = child
+            self.paths.append(lineages[node])
+        self.tokens, self.parents, self.depths = np.array(tokens), np.array(parents), np.array(depths)
+        self.mask = np.full((len(tokens), len(tokens)), -np.inf, np.float32)
+        for node, lineage in enumerate(lineages):
+            self.mask[node, list(lineage)] = 0
+
+
+def _attend(query: F32, key: F32, value: F32, mask: F32 | None = None) -> F32:
+    heads = query.shape[1] // _HEAD
+    q, k, v = (part.reshape(len(part), heads, _HEAD).transpose(1, 0, 2) for part in (query, key, value))
+    scores = q @ k.transpose(0, 2, 1) / np.float32(_HEAD**0.5)
+    if mask is not None:
+        scores = scores + mask
+    scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    shares = scores / scores.sum(axis=-1, keepdims=True)
+    return np.asarray((shares @ v).transpose(1, 0, 2).reshape(len(query), -1), np.float32)
+
+
+def _linear(x: F32, weights: tuple[F32, F32]) -> F32:
+    return np.asarray(x @ weights[0].T + weights[1], np.float32)
+
+
+def _normal(x: F32, weights: tuple[F32, F32]) -> F32:
+    centred = x - x.mean(axis=1, keepdims=True)
+    spread = np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
+    return np.asarray(centred / spread * weights[0] + weights[1], np.float32)
+
+
+def _logsumexp(values: F32) -> F32:
+    top = values.max(axis=-1)
+    return np.asarray(top + np.log(np.exp(values - top[..., None]).sum(axis=-1)), np.float32)
+
+
+def _layer(weights: dict[str, F32], place: str) -> Layer:
+    def linear(name: str) -> tuple[F32, F32]:
+        return weights[f"{place}{name}/weight"], weights[f"{place}{name}/bias"]
+
+    def norm(name: str) -> tuple[F32, F32]:
+        return weights[f"{place}{name}/layer_norm/gamma"], weights[f"{place}{name}/layer_norm/beta"]
+
+    return Layer(
+        norm("self_attention"),
+        linear("self_attention/linear_0"),
+        linear("self_attention/linear_1"),
+        norm("attention"),
+        linear("attention/linear_0"),
+        linear("attention/linear_1"),
+        linear("attention/linear_2"),
+        norm("ffn"),
+        linear("ffn/linear_0"),
+        linear("ffn/linear_1"),
+    )
+
+
+def _read(path: Path) -> dict[str, F32]:
+    """Return the decoder's arrays of a CTranslate2 model file (binary version 6)."""
+    found: dict[str, F32] = {}
+    try:
+        with path.open("rb") as file:
+            (version,) = _numbers(file, "<I")
+            _name(file)
+            _, count = _numbers(file, "<II")
+            for _ in range(count):
+                name = _name(file)
+                (rank,) = _numbers(file, "<B")
+                shape = _numbers(file, f"<{rank}I")
+                kind, size = _numbers(file, "<BI")
+                data = file.read(size)
+                if name.startswith("decoder/") and rank:
+                    array: Any = np.frombuffer(data, _TYPES[kind]).reshape(shape)
+                    found[name.removeprefix("decoder/")] = array.astype(np.float32)
+    except (OSError, struct.error, KeyError, ValueError, UnicodeDecodeError) as broken:
+        raise ModelError(f"{path} is no Whisper model that can be read ({broken!r})") from broken
+    if version != 6 or "embeddings/weight" not in found:
+        raise ModelError(f"{path} is of version {version}, not 6, or holds no decoder")
+    return found
+
+
+def _numbers(file: BinaryIO, form: str) -> tuple[int, ...]:
+    return struct.unpack(form, file.read(struct.calcsize(form)))
+
+
+def _name(file: BinaryIO) -> str:
+    (length,) = _numbers(file, "<H")
+    return file.read(length)[:-1].decode()
