@@ -37,7 +37,14 @@ def sense_voice(directory: Path) -> Path:
         _value("x", TensorProto.FLOAT, ["N", "T", BINS * STACKED]),
         *(_value(name, TensorProto.INT32, ["N"]) for name in ("x_length", "language", "text_norm")),
     ]
-    told: dict[str, object] = {"lang_auto": 0, "lang_zh": 3, "lang_en": 4, "lang_ja": 11, "lang_ko": 12, "lang_yue": 7}
+    told: dict[str, object] = {
+        "lang_auto": 0,
+        "lang_zh": 3,
+        "lang_en": 4,
+        "lang_ja": 11,
+        "lang_ko": 12,
+        "lang_yue": 7,
+    }
     told |= {"with_itn": 14, "without_itn": 15, "normalize_samples": 0}
     output = [_value("logits", TensorProto.FLOAT, ["N", "T2", len(symbols)])]
     parts = [*_classifier(BINS * STACKED, len(symbols)), numpy_helper.from_array(tags, "tags")]
