@@ -53,6 +53,7 @@ class Supervisor:
         self.dialer = self._child("dialer", env, log_dir)
         # Above us in the layers: known by its name alone.
         self.console = self._child("console", env, log_dir, module="voicebot.console") if console else None
+        self.jobs = self._child("jobs", env, log_dir, nice=10)
         self._watchers: list[asyncio.Task[None]] = []
 
     @staticmethod
@@ -81,7 +82,8 @@ class Supervisor:
     @property
     def children(self) -> list[Child]:
         """Return all processes in the order in which they start."""
-        return [self.inference, *self.lines, self.dialer, *([self.console] if self.console else [])]
+        beside = (self.dialer, self.jobs, *([self.console] if self.console else []))
+        return [self.inference, *self.lines, *beside]
 
     def health(self) -> dict[str, str]:
         """Return which processes are dead, and why."""
@@ -97,7 +99,7 @@ class Supervisor:
             # Port 0 means any free one: whoever starts later, and itself after a crash, uses the one it got.
             self._env["VOICEBOT_INFERENCE_PORT"] = str(self.inference.facts["port"])
             await asyncio.gather(*(line.start() for line in self.lines))
-            await self.dialer.start()
+            await asyncio.gather(self.dialer.start(), self.jobs.start())
             if self.console:
                 await self.console.start()
         except BaseException:
@@ -116,7 +118,7 @@ class Supervisor:
 
     async def _end(self, grace_s: float) -> None:
         # The dialer first, so that no new call begins; inference last, so that running calls can finish.
-        await self.dialer.stop(grace_s)
+        await asyncio.gather(self.dialer.stop(grace_s), self.jobs.stop(grace_s))
         if self.console:
             await self.console.stop(5)
         await asyncio.gather(*(line.stop(grace_s) for line in self.lines))

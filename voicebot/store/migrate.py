@@ -56,7 +56,7 @@ def config(connection: Connection) -> Config:
 
 
 def _include_name(name: str | None, kind: str, parents: Any) -> bool:
-    # Partitions are made at run time, by month; a later issue's job queue brings its own tables.
+    # Partitions are made at run time, by month; the job queue's tables are procrastinate's.
     return not (
         kind == "table" and name and (_PARTITION.fullmatch(name) or name.startswith("procrastinate_"))
     )

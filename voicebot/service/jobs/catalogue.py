@@ -1,0 +1,11 @@
+"""All kinds of jobs. A new one: a function `(Work, **args)` in a file of this folder, and a line here."""
+
+from __future__ import annotations
+
+from voicebot.service.jobs import house
+from voicebot.service.jobs.task import Task
+
+TASKS: tuple[Task, ...] = (
+    Task("make_partitions", house.make_partitions, every="17 3 * * *"),
+    Task("forget_jobs", house.forget_jobs, every="41 * * * *"),
+)
