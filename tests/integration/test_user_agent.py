@@ -243,6 +243,62 @@ def test_a_transfer_to_nobody_ends_at_its_time_out_and_the_call_goes_on(
     ear.wait(Ended)
 
 
+def test_an_attended_transfer_joins_the_two_far_ends(agent: UserAgent, phone: Telephone) -> None:
+    count = len(phone.events)
+    customer, consult = call(agent, phone, "customer"), call(agent, phone, "agent")
+    customer.wait(Answered)
+    consult.wait(Answered)
+    customer.leg.replace(consult.leg)
+    done = customer.wait(TransferEnded)
+    assert (done.ok, done.status) == (True, 200)
+    customer.wait(Ended)
+    consult.wait(Ended)
+    time.sleep(0.2)
+    invited = {event["leg"]: event["user"] for event in phone.events[count:] if event["event"] == "Invited"}
+    ended = {event["leg"] for event in phone.events[count:] if event["event"] == "Ended"}
+    (agents,) = [leg for leg, user in invited.items() if user == "agent"]
+    assert agents not in ended, "the agent's call goes on, with the customer"
+
+
+def test_an_attended_transfer_to_a_leg_that_has_ended_leaves_the_call(
+    agent: UserAgent, phone: Telephone
+) -> None:
+    customer, consult = call(agent, phone, "customer"), call(agent, phone, "agent")
+    customer.wait(Answered)
+    consult.wait(Answered)
+    consult.leg.hang_up()
+    consult.wait(Ended)
+    customer.leg.replace(consult.leg)
+    assert customer.wait(TransferEnded).status == 480
+    assert customer.leg.ended is None
+
+
+def test_two_legs_hear_each_other_and_a_third_overhears_one(agent: UserAgent, phone: Telephone) -> None:
+    count = len(phone.events)
+    ears = [call(agent, phone, user) for user in ("one", "two", "three")]
+    for ear in ears:
+        ear.wait(Answered)
+    legs = {event["user"]: event["leg"] for event in phone.events[count:] if event["event"] == "Invited"}
+    one, two, three = (ear.leg for ear in ears)
+    one.hear(two)
+    two.hear(one)
+    three.hear(one)
+    phone.do("play", leg=legs["one"], hz=440, ms=2500)
+    phone.do("play", leg=legs["two"], hz=900, ms=2500)
+    two.playout.play(tone(1500, 2500))
+    time.sleep(1.5)
+    heard = {user: phone.heard(leg)[-8000:] for user, leg in legs.items()}
+    assert loudness_of(900, heard["one"]) > 0.9
+    assert loudness_of(440, heard["three"]) > 0.9
+    assert loudness_of(440, heard["two"]) > 0.3
+    assert loudness_of(1500, heard["two"]) > 0.3, "beside what we play"
+    assert loudness_of(440, bytes(ears[0].pcm[-8000:])) > 0.9, "and we hear each alone"
+    one.unhear(two)
+    three.unhear(two)  # it does not: harmless
+    time.sleep(0.5)
+    assert loudness_of(900, phone.heard(legs["one"])[-1600:]) < 0.1
+
+
 def test_a_bot_does_not_dial_for_a_stranger(agent: UserAgent, phone: Telephone) -> None:
     ear = call(agent, phone, "customer")
     ear.wait(Answered)
@@ -285,8 +341,8 @@ def test_an_inbound_call_shows_who_was_called_and_its_headers(
     assert phone.wait("Ended", after=count)["status"] == 404
 
 
-def test_a_call_beyond_the_compiled_capacity_gets_a_clear_answer(agent: UserAgent, phone: Telephone) -> None:
-    time.sleep(1)  # the phone has as many legs as we: it must have let go of the calls before
+def test_a_call_beyond_the_compiled_capacity_gets_a_clear_answer(agent: UserAgent) -> None:
+    phone = Telephone()  # a fresh one has as many free legs as we
     ears = [call(agent, phone, "answers") for _ in range(agent.capacity)]
     for ear in ears:
         ear.wait(Answered)
@@ -296,6 +352,7 @@ def test_a_call_beyond_the_compiled_capacity_gets_a_clear_answer(agent: UserAgen
     for ear in ears:
         ear.leg.hang_up()
         ear.wait(Ended)
+    assert phone.close() == 0
 
 
 @pytest.mark.parametrize("uri", ["13800000000", "sip:a b@c", "http://x", "sip:x@y>\r\nX-A: b"])

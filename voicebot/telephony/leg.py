@@ -46,7 +46,7 @@ class NoMedia:
 
 @dataclass(frozen=True, slots=True)
 class TransferEnded:
-    """A blind transfer came to its end. If ok, the leg is hung up next; else the call goes on."""
+    """A transfer came to its end. If ok, the leg is hung up next; else the call goes on."""
 
     ok: bool
     status: int
@@ -79,6 +79,15 @@ class LegAgent(Protocol):
 
     def transfer(self, leg: Leg, uri: str, timeout_s: float) -> None:
         """Send a blind REFER."""
+
+    def replace(self, leg: Leg, other: Leg, timeout_s: float) -> None:
+        """Send a REFER with Replaces."""
+
+    def connect(self, source: Leg, sink: Leg) -> None:
+        """Let one leg hear another on the bridge."""
+
+    def disconnect(self, source: Leg, sink: Leg) -> None:
+        """End that."""
 
 
 class Leg:
@@ -178,6 +187,21 @@ class Leg:
         `timeout_s`, and the call goes on here.
         """
         self._agent().transfer(self, check_uri(uri), timeout_s)
+
+    def replace(self, other: Leg, timeout_s: float = 30.0) -> None:
+        """Hand the far end over to the far end of another leg of ours (REFER with Replaces, RFC 3891).
+
+        `TransferEnded` follows as for `transfer`; if ok, the other leg is ended by its far end.
+        """
+        self._agent().replace(self, other, timeout_s)
+
+    def hear(self, other: Leg) -> None:
+        """Let this leg's far end hear the other's, beside its own `playout`, without a way through Python."""
+        self._agent().connect(other, self)
+
+    def unhear(self, other: Leg) -> None:
+        """End that. Harmless if it does not hear it."""
+        self._agent().disconnect(other, self)
 
     def _agent(self) -> LegAgent:
         assert self.agent is not None, "a leg is made by a user agent"

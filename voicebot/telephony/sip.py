@@ -55,6 +55,9 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
         self.ring_timed_out = False
         self.rang = False
         self.over = False
+        self.sinks: list[SipCall] = []  # who hears this far end beside us
+        self.sources: list[SipCall] = []  # whom this far end hears beside us
+        self.adopt: Callable[[SipCall, int], None] | None = None  # takes the call that replaces this one
         self._ports = ports
         self._port: BridgePort | None = None
 
@@ -96,7 +99,51 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
         except Exception:
             log.exception("transfer request failed")
 
+    def onCallReplaceRequest(self, prm: pj.OnCallReplaceRequestParam) -> None:  # noqa: N802
+        """Refuse an INVITE with Replaces, unless we are a phone: it would put a stranger on the line."""
+        if self.adopt is None:
+            prm.statusCode = 603
+
+    def onCallReplaced(self, prm: pj.OnCallReplacedParam) -> None:  # noqa: N802
+        """Let the replacing call carry this leg on."""
+        try:
+            if self.adopt is not None:
+                self.adopt(self, int(prm.newCallId))
+        except Exception:
+            log.exception("replaced call failed")
+
     # -- our side --
+
+    def feed(self, sink: SipCall) -> None:
+        """Let another call hear this one's far end."""
+        if sink not in self.sinks:
+            self.sinks.append(sink)
+            sink.sources.append(self)
+        self._link(sink)
+
+    def unfeed(self, sink: SipCall) -> None:
+        """End that."""
+        if sink in self.sinks:
+            self.sinks.remove(sink)
+            sink.sources.remove(self)
+            mine, other = self._audio(), sink._audio()
+            if mine is not None and other is not None:
+                mine.stopTransmit(other)
+
+    def _link(self, sink: SipCall) -> None:
+        mine, other = self._audio(), sink._audio()
+        if mine is not None and other is not None:
+            mine.startTransmit(other)
+
+    def _audio(self) -> pj.AudioMedia | None:
+        """Return this call's place on the bridge, if it has active audio."""
+        if self.over or not self.hasMedia():
+            return None
+        info = self.getInfo()  # kept: the list of media lives in it
+        for index, media in enumerate(info.media):
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                return self.getAudioMedia(index)
+        return None
 
     def transfer_ended(self, status: int, phrase: str) -> None:
         """Tell how the transfer went; the leg of a good one does not end by itself."""
@@ -122,7 +169,13 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
             self._port.detach()
             self._ports.append(self._port)
             self._port = None
-        self.follow_refer = None
+        self.follow_refer = self.adopt = None
+        for sink in self.sinks:
+            sink.sources.remove(self)
+        for source in self.sources:
+            source.sinks.remove(self)
+        self.sinks.clear()
+        self.sources.clear()
 
     def _state_changed(self) -> None:
         info = self.getInfo()
@@ -167,6 +220,10 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
                 self._port.attach(self.leg.receive, self._next_frame)
             audio.startTransmit(self._port)
             self._port.startTransmit(audio)
+            for sink in self.sinks:  # a re-INVITE has opened the media anew
+                self._link(sink)
+            for source in self.sources:
+                source._link(self)
             if early and self.leg.direction == Direction.OUTBOUND:
                 self.leg.emit(EarlyMedia())
             return

@@ -133,6 +133,30 @@ class UserAgent:
 
         self._for(leg, refer)
 
+    def replace(self, leg: Leg, other: Leg, timeout_s: float) -> None:
+        """Send a REFER with Replaces. Use the leg's replace."""
+
+        def refer(call: SipCall) -> None:
+            consult = self._calls.get(other)
+            call.transfer_deadline = time.monotonic() + timeout_s
+            if consult is None or consult.over:
+                call.transfer_ended(480, "the other leg has ended")
+                return
+            try:
+                call.xferReplaces(consult, pj.CallOpParam())
+            except pj.Error as error:
+                call.transfer_ended(0, error.reason)
+
+        self._for(leg, refer)
+
+    def connect(self, source: Leg, sink: Leg) -> None:
+        """Let a leg hear another. Use the leg's hear."""
+        self._for_both(source, sink, lambda one, two: one.feed(two))
+
+    def disconnect(self, source: Leg, sink: Leg) -> None:
+        """End that. Use the leg's unhear."""
+        self._for_both(source, sink, lambda one, two: one.unfeed(two))
+
     # -- the SIP thread --
 
     def _post(self, command: Callable[[], None]) -> None:
@@ -145,6 +169,14 @@ class UserAgent:
                 command(call)
 
         self._post(run)
+
+    def _for_both(self, one: Leg, two: Leg, command: Callable[[SipCall, SipCall], None]) -> None:
+        def run(call: SipCall) -> None:
+            other = self._calls.get(two)
+            if other is not None and not other.over:
+                command(call, other)
+
+        self._for(one, run)
 
     def _run(self) -> None:
         library = Library()
@@ -230,7 +262,7 @@ class UserAgent:
         call = SipCall(self._library.account, leg, self._ports, call_id)
         leg.remote_uri = str(call.getInfo().remoteUri)
         if self.config.follow_refer:
-            call.follow_refer = self._follow
+            call.follow_refer, call.adopt = self._follow, self._adopt
         self._calls[leg] = call
         if self._on_invite is None:
             self._respond(call, 603, "", {})
@@ -250,6 +282,17 @@ class UserAgent:
         call = SipCall(self._library.account, leg, self._ports)
         self._calls[leg] = call
         prm.newCall = call
+
+    def _adopt(self, replaced: SipCall, call_id: int) -> None:
+        """Carry a leg on with the call that replaces its own, as a phone does in an attended transfer."""
+        assert self._library is not None
+        leg = replaced.leg
+        old = Leg(leg.direction, to_user=leg.to_user, remote_uri=leg.remote_uri)
+        old.agent, replaced.leg = self, old  # its BYE is not the leg's end
+        self._calls[old] = replaced
+        call = SipCall(self._library.account, leg, self._ports, call_id)
+        call.follow_refer, call.adopt = self._follow, self._adopt
+        self._calls[leg] = call
 
     def _end_calls(self, library: Library) -> None:
         """Hang up all calls and let go of every pjsua2 object, so that the library can be destroyed."""
