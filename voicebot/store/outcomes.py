@@ -16,6 +16,7 @@ from voicebot.domain.errors import DataError
 from voicebot.store.calls import row_id
 from voicebot.store.tables import CallRow, CampaignRow, ContactRow, OutcomeRow, TurnRow
 
+HIDDEN = ("campaign_id", "stored_by")  # columns of a turn that say nothing about it
 MIN_ID_START = 6  # characters that name a call; its end may be given too, as tables show
 
 
@@ -93,7 +94,7 @@ class OutcomeRepository:
         call = self._session.get_one(CallRow, found)
         row = self._session.execute(_outcomes().where(OutcomeRow.call_id == found)).first()
         turns = self._session.scalars(select(TurnRow).where(TurnRow.call_id == found).order_by(TurnRow.seq))
-        names = [column.name for column in TurnRow.__table__.columns if column.name != "campaign_id"]
+        names = [column.name for column in TurnRow.__table__.columns if column.name not in HIDDEN]
         return CallDetail(
             outcome=_outcome(row) if row else None,
             call_id=str(found),

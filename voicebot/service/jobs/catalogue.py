@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from voicebot.service.jobs import house
+from voicebot.service.jobs import house, reports
 from voicebot.service.jobs.task import Task
 
 TASKS: tuple[Task, ...] = (
+    Task("roll_up", reports.roll_up_calls, every="* * * * *"),
     Task("make_partitions", house.make_partitions, every="17 3 * * *"),
     Task("forget_jobs", house.forget_jobs, every="41 * * * *"),
 )

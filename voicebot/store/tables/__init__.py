@@ -6,6 +6,14 @@ from voicebot.store.tables.agents import AgentRow, FeedbackRow, TakeoverRow
 from voicebot.store.tables.base import Base
 from voicebot.store.tables.calls import CallRow, OutcomeRow, TurnRow
 from voicebot.store.tables.campaigns import AttemptRow, CampaignRow, ContactRow, DoNotCallRow
+from voicebot.store.tables.rollups import (
+    EmotionRollupRow,
+    LatencyRollupRow,
+    OutcomeRollupRow,
+    ReasonRollupRow,
+    RollupStateRow,
+    ScriptRollupRow,
+)
 from voicebot.store.tables.service import PlaybookVersionRow, PromptRow, WorkerRow
 from voicebot.store.tables.users import AuditRow, SignInFailureRow, SignInLinkRow, UserRow, UserSessionRow
 
@@ -18,10 +26,16 @@ __all__ = [
     "CampaignRow",
     "ContactRow",
     "DoNotCallRow",
+    "EmotionRollupRow",
     "FeedbackRow",
+    "LatencyRollupRow",
+    "OutcomeRollupRow",
     "OutcomeRow",
     "PlaybookVersionRow",
     "PromptRow",
+    "ReasonRollupRow",
+    "RollupStateRow",
+    "ScriptRollupRow",
     "SignInFailureRow",
     "SignInLinkRow",
     "TakeoverRow",

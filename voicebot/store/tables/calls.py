@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, SmallInteger, text
+from sqlalchemy import BigInteger, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from voicebot.store.tables.base import Base
@@ -48,6 +48,7 @@ class TurnRow(Base):
     __tablename__ = "turns"
     __table_args__ = (
         Index("ix_turns_campaign_id", "campaign_id", "at"),
+        Index("ix_turns_stored_by", "stored_by", postgresql_using="brin"),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 
@@ -78,6 +79,9 @@ class TurnRow(Base):
     understanding: Mapped[dict[str, Any]]
     decision: Mapped[dict[str, Any]]
     timings_ms: Mapped[dict[str, Any]]
+    stored_by: Mapped[int] = mapped_column(
+        BigInteger, server_default=text("pg_current_xact_id()::text::bigint")
+    )
 
 
 class OutcomeRow(Base):
@@ -87,6 +91,7 @@ class OutcomeRow(Base):
     __table_args__ = (
         Index("ix_outcomes_campaign_id", "campaign_id", "at"),
         Index("ix_outcomes_at", "at"),
+        Index("ix_outcomes_stored_by", "stored_by"),
     )
 
     call_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -100,3 +105,7 @@ class OutcomeRow(Base):
     opted_out: Mapped[bool]
     origin: Mapped[str]  # call, rule (an unknown attempt was settled), person
     at: Mapped[datetime]
+    # the transaction that wrote it last, by a trigger: the roll-ups' watermark
+    stored_by: Mapped[int] = mapped_column(
+        BigInteger, server_default=text("pg_current_xact_id()::text::bigint")
+    )
