@@ -119,14 +119,31 @@ def test_an_announcement_tells_the_numbers_status(text: str, status: NumberStatu
 
 
 @pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("对不起您拨打的电话一锅", NumberStatus.SWITCHED_OFF),
+        ("您好您播打的电话以情形", NumberStatus.SUSPENDED),
+        ("您好，您拨打的用户正在通过", NumberStatus.BUSY),
+        ("您好。谢陆正盲。请稍后再步", NumberStatus.CONGESTED),
+        ("您好您播打的用户暂时无法", NumberStatus.UNKNOWN),
+        ("您好，您拨打的用户", NumberStatus.UNKNOWN),
+    ],
+)
+def test_an_announcement_is_told_even_when_it_is_half_heard(text: str, status: NumberStatus) -> None:
+    assert announced(text, half_heard=True) is status
+
+
+@pytest.mark.parametrize(
     "text",
     [
         *("喂，你好", "我在打电话呢，等会儿再说", "我手机快没电了要关机了", "我现在不方便接电话", "你打错了"),
+        *("我在开会请稍后再打", "你们线路不好我听不清", "网络不好请稍后再打给我", "用户是我爱人"),
         *("不需要，别打了", "我正忙着呢", "你说的那个号码我不知道", "这个用户是谁", "帮我留个言吧", ""),
     ],
 )
 def test_a_person_is_no_announcement(text: str) -> None:
     assert announced(text) is None
+    assert announced(text, half_heard=True) is None
 
 
 class Listener:
@@ -178,6 +195,21 @@ def test_an_announcement_that_never_says_why_is_still_no_person() -> None:
     listener.detector.answered()
     found = listener.hears(voice(3000) + bytes(16000 * 4))
     assert facts(found)[-1] == (AnsweredBy.ANNOUNCEMENT, NumberStatus.UNKNOWN, True)
+
+
+def test_who_can_not_take_the_call_may_be_a_mailbox_that_comes_to_the_point_later() -> None:
+    def said(age_ms: int) -> str:
+        return "您拨打的用户无法接听您的电话" + ("请在提示音后留言" if age_ms > 4000 else "")
+
+    listener = Listener(said)
+    listener.detector.answered()
+    assert facts(listener.hears(voice(5000)))[-1] == (AnsweredBy.MAILBOX, NumberStatus.MAILBOX, True)
+    early = Listener(said)
+    assert facts(early.hears(voice(3000)))[-1] == (
+        AnsweredBy.ANNOUNCEMENT,
+        NumberStatus.OUT_OF_REACH,
+        True,
+    )
 
 
 def test_a_long_greeting_is_a_person_until_it_says_what_machines_say() -> None:

@@ -141,7 +141,10 @@ class Pipeline:
         """Return the words of what answers a call, outside the dialogue; "" if they can not be read."""
         stream = self._recognizer.open(LINE_RATE_HZ)
         stream.feed(pcm)
-        return self.recognise(stream, final=True).text
+        try:
+            return self.recognise(stream).text  # not final: customers' answers go first
+        finally:
+            stream.abort()
 
     def message(self, snapshot: Snapshot) -> PromptRef | None:
         """Return what the playbook leaves for a mailbox; None if it leaves nothing. Raises VoicebotError."""

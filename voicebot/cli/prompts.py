@@ -223,6 +223,23 @@ def customers(
 
 
 @prompts_app.command()
+def announcements(
+    out: Annotated[Path | None, typer.Option(help="folder of the clips; default: the package's own")] = None,
+    weights: Weights = None,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+) -> None:
+    """Render the networks' announcements by which `voicebot bench tones` judges."""
+    from voicebot.simulate import announcements as told
+
+    directory = out or resources.demo_dir() / "announcements"
+    for voice, texts in told.orders(told.load(resources.demo_dir() / "announcements.yaml")).items():
+        speaker = KokoroSynthesizer(_weights(weights, Settings()), voice, {}, threads)
+        ready(speaker)
+        orders = [ClipOrder(text) for text in texts]
+        _render(orders, speaker, directory / voice, voice, {}, voice)
+
+
+@prompts_app.command()
 def status(
     playbook: Playbooks = "consumer_loan",
     usage: Annotated[

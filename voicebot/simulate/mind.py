@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from voicebot.domain.audio import FRAME_MS
 from voicebot.simulate.hearing import Hearing
 from voicebot.simulate.personas import Line, Persona
+from voicebot.simulate.signals import ToneName
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Say:
 
     text: str
     after_ms: int  # of the other side's silence
+    tone: ToneName | None = None  # follows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Mind:
         if not text:
             return None
         self._idle_ms = 0
-        return Say(text, 0 if line.now else self._hearing.quiet_ms)
+        return Say(text, 0 if line.now else self._hearing.quiet_ms, line.tone)
 
     def _end(self, why: str) -> HangUp:
         self._over = True

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from voicebot.domain.errors import DataError
+from voicebot.simulate.signals import ToneName
 
 
 class _Strict(BaseModel):
@@ -23,12 +24,20 @@ class Pickup(_Strict):
     after_s: float = Field(default=1.0, ge=0, le=60)  # of ringing
 
 
+class Early(_Strict):
+    """What the network lets the caller hear before the answer (183), over and over."""
+
+    say: str = ""
+    tone: ToneName | None = None
+
+
 class Line(_Strict):
     """One turn of a persona."""
 
     say: str = ""
     else_say: str = ""  # said instead if the other side spoke longer than longer_s
     longer_s: float = Field(default=0.0, ge=0)
+    tone: ToneName | None = None  # one cycle of it follows what is said
     now: bool = False  # does not wait for the other side
     hang_up_s: float | None = Field(default=None, ge=0)  # hangs up so long after it
 
@@ -44,6 +53,7 @@ class Persona(_Strict):
     speed: float = Field(default=1.0, ge=0.5, le=2)
     manner: Literal["calm", "irritated"] = "calm"
     answer: Pickup = Pickup()
+    early: Early | None = None  # instead of ringing
     turns: tuple[Line, ...] = ()
     last: str = ""  # said at every turn after the last
     reply_after_s: float = Field(default=0.9, ge=0.1, le=10)  # silence that means: my turn
@@ -52,7 +62,8 @@ class Persona(_Strict):
     @property
     def lines(self) -> tuple[str, ...]:
         """Everything this persona can say, each once."""
-        said = [text for turn in self.turns for text in (turn.say, turn.else_say)]
+        said = [self.early.say] if self.early else []
+        said += [text for turn in self.turns for text in (turn.say, turn.else_say)]
         return tuple(dict.fromkeys(text for text in (*said, self.last) if text))
 
     @model_validator(mode="after")

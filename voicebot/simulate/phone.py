@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,18 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from voicebot.domain.audio import Audio
+from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.call import EndCause
 from voicebot.domain.errors import DataError
 from voicebot.domain.script import Style
+from voicebot.simulate import signals
 from voicebot.simulate.mind import HangUp, Mind, Say
-from voicebot.simulate.personas import Persona
+from voicebot.simulate.personas import Early, Persona
 from voicebot.speech.synthesis.clips import ClipLibrary
 from voicebot.telephony import Answered, Ended, Leg, LegEvent, UserAgent, UserAgentConfig
 from voicebot.telephony.headers import ATTEMPT
 
 # the leg names its sides as the bot sees them; here the customer is us
 _WHO = {EndCause.BOT_HUNG_UP: "customer", EndCause.CUSTOMER_HUNG_UP: "bot", EndCause.REJECTED: "customer"}
+
+EARLY_S = 60.0  # of early media where nobody ever answers
 
 
 class EventLog:
@@ -93,7 +97,7 @@ class _Conversation:
         act = self.mind.frame(pcm, speaking=self.leg.playout.playing)
         if isinstance(act, Say):
             audio = self.voice[act.text]
-            self.leg.playout.play(audio.pcm)
+            self.leg.playout.play(audio.pcm + (signals.cycle(act.tone) if act.tone else b""))
             self.events.write(
                 "said",
                 **self.facts,
@@ -169,17 +173,30 @@ class SimulatedPhone:
             leg.refuse(404, "no persona has this number")
             return
         self._talk(leg, person, attempt)
-        leg.ring()
+        if person.early is None:
+            leg.ring()
+        else:
+            leg.playout.play(self._before_answer(person, person.early))
+            leg.early_media()
         if person.answer.status == 0:
             return
         timer = threading.Timer(person.answer.after_s, self._pick_up, (leg, person))
         timer.daemon = True
         timer.start()
 
+    def _before_answer(self, person: Persona, early: Early) -> bytes:
+        """Return what is heard before the answer, until the persona answers or a caller has waited enough."""
+        seconds = person.answer.after_s if person.answer.status else EARLY_S
+        if early.tone is not None:
+            return signals.lasting(early.tone, seconds)
+        once = self._voices[person.id][early.say].pcm + bytes(LINE_RATE_HZ * 2)
+        return once * math.ceil(seconds * LINE_RATE_HZ * 2 / len(once))
+
     def _pick_up(self, leg: Leg, person: Persona) -> None:
         if leg.ended is not None:
             return
         if person.answer.status == 200:
+            leg.playout.flush()
             leg.answer()
         else:
             leg.refuse(person.answer.status, f"persona {person.id}")

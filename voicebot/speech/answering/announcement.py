@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicebot.domain.answering import NumberStatus
 from voicebot.speech.answering.person import SpeechRun
-from voicebot.text.announcements import announced
+from voicebot.text.announcements import announced, may_offer_mailbox
 
 # Of a stretch's age. Networks name the number in the first second and a half, the reason in the next.
 READ_MS = (1500, 2200, 3200, 4400, 6000, 8000, 10_000, 13_000, 17_000, 22_000, 28_000, 35_000)
@@ -22,6 +22,7 @@ class Reading:
         self._read_ms = 0  # of the stretch's age
         self._steps = 0
         self.status: NumberStatus | None = None
+        self.otherwise = NumberStatus.UNKNOWN  # what it is if no more is said
         self.known_ms = 0  # of the stretch, when it was known to be no person
         self.looked = 0  # readings of this stretch
 
@@ -42,11 +43,14 @@ class Reading:
         self.looked += 1
         return True
 
-    def take(self, text: str, age_ms: int) -> None:
+    def take(self, text: str, age_ms: int, *, answered: bool) -> None:
         """Take the words of the stretch up to an age. A kind once heard is kept."""
-        found = announced(text)
+        found = announced(text, half_heard=True)
         if found is None:
             return
+        if answered and found is not NumberStatus.MAILBOX and may_offer_mailbox(text):
+            self.otherwise = found  # whoever picked up may be a mailbox that has not come to the point
+            found = NumberStatus.UNKNOWN
         if self.status is None:
             self.known_ms = age_ms
         if self.status in (None, NumberStatus.UNKNOWN):

@@ -80,7 +80,7 @@ class AnsweringDetector:
         """Take the words of what was wanted."""
         if self.done or self._mailbox is not None:
             return
-        self._reading.take(text, wanted.age_ms)
+        self._reading.take(text, wanted.age_ms, answered=self._answered)
         status = self._reading.status
         if status is NumberStatus.MAILBOX and not self._answered:
             status = NumberStatus.UNKNOWN  # a network that offers a mailbox has not connected us to it
@@ -116,7 +116,7 @@ class AnsweringDetector:
         late = self.now_ms - (self._last.at_ms if self._last else 0) >= KIND_MS
         silent = self._run.silence_ms >= 1500
         if announced and (late or silent) and self._last is not None:
-            self._close(replace(self._last, at_ms=self.now_ms, final=True))
+            self._close(replace(self._last, status=self._reading.otherwise, at_ms=self.now_ms, final=True))
         elif self._sit_ms and self.now_ms - self._sit_ms >= _SIT_WAIT_MS and not announced:
             self._close(Finding(AnsweredBy.TONE, NumberStatus.UNKNOWN, self.now_ms))
         elif self._answered and self._last is None and self._run.greeted:
