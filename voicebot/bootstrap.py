@@ -249,6 +249,7 @@ def prompts(
         voices(settings),
         readings(settings),
         index=index,
+        max_bytes=settings.prompts_mb * 1_000_000,
     )
 
 

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     vosk_model: Path | None = Field(None, description="directory of a Vosk model")
     sherpa_model: Path | None = Field(None, description="directory of a sherpa-onnx model")
     models_mirror: str = Field("", description="URL or folder with the files of the model sites")
+    prompts_mb: int = Field(2000, description="size of the prompt cache; the unused for longest go first")
     kokoro: Path | None = Field(None, description="directory of Kokoro's weights and voices")
     open_playbook: str = Field(
         "", description="playbook for callers without a campaign header, to try the bot; empty = refuse them"

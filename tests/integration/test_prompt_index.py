@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.conftest import make_request, make_turn
+from voicebot.call.journal import PostgresJournal
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import PromptRef
 from voicebot.domain.errors import StoreError
@@ -63,3 +67,20 @@ def test_notes_wait_while_the_database_is_away(database: Database) -> None:
     index.close()
 
     assert totals(database) == (EngineTotal("kokoro", 1, 1, 500, 1000),)
+
+
+def test_misses_in_calls_are_counted_from_their_turns(database: Database, tmp_path: Path) -> None:
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    request = make_request()
+    journal.answered(request, "line-0")
+    for seq, engine in enumerate(("clip:kokoro", "rendered:espeak-ng/cmn", "clip:kokoro", "")):
+        turn = make_turn(request.call_id, seq)
+        journal.turn(replace(turn, at=datetime.now(UTC), prompt_engine=engine))
+    journal.close()
+
+    with database.transaction() as session:
+        spoken = PromptRepository(session).spoken(datetime.now(UTC) - timedelta(days=1))
+        none = PromptRepository(session).spoken(datetime.now(UTC) + timedelta(days=1))
+
+    assert spoken == {"clip:kokoro": 2, "rendered:espeak-ng/cmn": 1}
+    assert none == {}

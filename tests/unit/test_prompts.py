@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import resource
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -46,9 +47,18 @@ def pitch_hz(sound: NDArray[np.float64]) -> float:
 class Voice:
     """A synthesizer that counts."""
 
-    def __init__(self, name: str = "voice", *, robotic: bool = False, absent: str = "", fails: bool = False):
+    def __init__(
+        self,
+        name: str = "voice",
+        *,
+        robotic: bool = False,
+        live: bool = True,
+        absent: str = "",
+        fails: bool = False,
+    ):
         self.name = name
         self.robotic = robotic
+        self.live = live
         self.absent = absent
         self.fails = fails
         self.spoken: list[tuple[str, Style]] = []
@@ -137,7 +147,7 @@ def test_a_text_is_spoken_once_even_by_another_process(tmp_path: Path) -> None:
     ref = PromptCache(tmp_path, [], [first]).prepare("明天见。", Style.SOFT)
     again = PromptCache(tmp_path, [], [second]).prepare("明天见。", Style.SOFT)
 
-    assert ref == again
+    assert (ref.key, ref.engine, again.engine) == (again.key, "rendered:voice", "voice")
     assert first.spoken == [("明天见。", Style.SOFT)]
     assert second.spoken == []
 
@@ -171,7 +181,7 @@ def test_a_damaged_clip_gives_way_to_an_engine(tmp_path: Path) -> None:
     (clips.directory / clips.clips[0].file).write_bytes(b"fLaC rubbish")
     prompts = PromptCache(tmp_path / "cache", [clips], [Voice("spare")])
 
-    assert prompts.prepare("您好。", Style.NEUTRAL).engine == "spare"
+    assert prompts.prepare("您好。", Style.NEUTRAL).engine == "rendered:spare"
 
 
 def test_the_next_engine_speaks_when_the_best_is_absent_or_fails(tmp_path: Path) -> None:
@@ -179,7 +189,7 @@ def test_the_next_engine_speaks_when_the_best_is_absent_or_fails(tmp_path: Path)
 
     with capture_logs() as logs:
         prompts = PromptCache(tmp_path, [], engines)
-        assert prompts.prepare("您好。", Style.NEUTRAL).engine == "last"
+        assert prompts.prepare("您好。", Style.NEUTRAL).engine == "rendered:last"
         prompts.prepare("再见。", Style.NEUTRAL)
 
     robotic = [entry for entry in logs if "robotic" in entry["event"]]
@@ -230,8 +240,48 @@ def test_a_full_disk_is_told_and_the_call_goes_on(tmp_path: Path) -> None:
 
     assert prompts.audio(ref.key).pcm == tone("您好。").pcm, "no silent prompt"
     assert any("cannot be kept" in entry["event"] for entry in logs)
-    assert prompts.prepare("您好。", Style.NEUTRAL) == ref
+    assert prompts.prepare("您好。", Style.NEUTRAL).key == ref.key
     assert len(voice.spoken) == 1
+
+
+def test_a_disk_that_fills_up_while_a_prompt_is_written_costs_no_call(tmp_path: Path) -> None:
+    voice = Voice()
+    prompts = PromptCache(tmp_path, [], [voice])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))  # the disk takes no more than that of a file
+    try:
+        ref = prompts.prepare("您好。", Style.NEUTRAL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert prompts.audio(ref.key).pcm == tone("您好。").pcm, "it is spoken from memory"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [], "no half of a file is left"
+
+
+def test_a_miss_in_a_call_is_spoken_by_a_quick_engine_and_marked(tmp_path: Path) -> None:
+    slow, quick = Voice("kokoro", live=False), Voice("espeak", robotic=True)
+    prompts = PromptCache(tmp_path, [], [slow, quick])
+
+    assert prompts.prepare("您好。", Style.NEUTRAL).engine == "rendered:espeak"
+    assert slow.spoken == []
+    prompts.ahead("您好。")
+    assert prompts.prepare("您好。", Style.NEUTRAL).engine == "kokoro", "the better voice, once it is there"
+    assert prompts.counts["rendered"] == 2
+
+    only = PromptCache(tmp_path / "other", [], [Voice("kokoro", live=False)])
+    assert only.prepare("再见。", Style.NEUTRAL).engine == "rendered:kokoro", "late is better than silent"
+
+
+def test_what_was_rendered_ahead_is_said_in_every_style_without_an_engine(tmp_path: Path) -> None:
+    slow, quick = Voice("kokoro", live=False), Voice("espeak", robotic=True)
+    prompts = PromptCache(tmp_path, [], [slow, quick])
+    prompts.ahead("王先生，您好。")
+
+    soft = prompts.prepare("王先生，您好。", Style.SOFT)
+
+    assert soft.engine == "kokoro@soft"
+    assert prompts.prepare("王先生，您好。", Style.SOFT) == soft
+    assert (len(slow.spoken), quick.spoken) == (1, [])
 
 
 class Index:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from voicebot.campaign.readiness import ContactVoice, require
+from voicebot.campaign.readiness import ContactVoice, coverage, require, robotic_warning
 from voicebot.dialogue import playbook as playbooks
 from voicebot.domain.errors import CampaignError, SynthesisError
 from voicebot.domain.script import Playbook, Style
@@ -50,6 +50,13 @@ def test_a_playbook_whose_texts_all_have_a_sound_may_be_called_with() -> None:
     assert found.robotic == 0
     assert found.sources == {"clip:kokoro": found.texts}
     assert require(LOAN, Voice(source="clip:espeak-ng/cmn")).robotic == found.texts
+
+
+def test_people_are_told_in_two_languages_when_customers_would_hear_a_robot() -> None:
+    chinese, english = robotic_warning(coverage(LOAN, Voice(source="clip:espeak-ng/cmn")))
+    assert "机械合成音" in chinese
+    assert "robotic" in english
+    assert robotic_warning(coverage(LOAN, Voice())) == ("", "")
 
 
 def test_a_missing_prompt_stops_the_start_and_names_the_command() -> None:

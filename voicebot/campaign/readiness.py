@@ -47,6 +47,18 @@ class Coverage:
         return sum(self.sources.values()) + len(self.missing)
 
 
+def robotic_warning(found: Coverage) -> tuple[str, str]:
+    """Return what to tell people, in Chinese and English, if customers would hear a robot; else ""."""
+    if not found.robotic:
+        return "", ""
+    chinese = f"{found.robotic} 句话术只有机械合成音，不适合给客户听：请导入真人录音，或先用 Kokoro 渲染"
+    english = (
+        f"{found.robotic} texts have a robotic voice, not fit for customers: import recordings, or render "
+        "them with Kokoro"
+    )
+    return chinese, english
+
+
 def coverage(playbook: Playbook, voice: Voice) -> Coverage:
     """Look at every slot-free text of a playbook."""
     found = [(order.text, voice.ready(order.text, order.style)) for order in playbook_orders(playbook)]

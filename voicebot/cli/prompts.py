@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from voicebot import bootstrap
-from voicebot.campaign.readiness import coverage
+from voicebot.campaign.readiness import coverage, robotic_warning
 from voicebot.dialogue import playbook as playbooks
 from voicebot.domain.errors import ModelError, SettingsError
 from voicebot.domain.ports import Synthesizer
@@ -25,6 +26,7 @@ from voicebot.settings import Settings
 from voicebot.speech.synthesis.espeak import EspeakSynthesizer
 from voicebot.speech.synthesis.kokoro import KokoroSynthesizer
 from voicebot.speech.synthesis.prompt_files import PromptFiles
+from voicebot.speech.synthesis.prompts import MISS
 from voicebot.speech.synthesis.pyttsx3_engine import Pyttsx3Synthesizer
 from voicebot.speech.synthesis.recordings import import_recordings
 from voicebot.speech.synthesis.rendering import ClipOrder, RenderReport, playbook_orders, render_clips
@@ -35,6 +37,7 @@ prompts_app = typer.Typer(help="Prompts: what the bot says, as sound.", no_args_
 
 ESPEAK_LICENCE = "speech made by espeak-ng: free to use"
 KOKORO_LICENCE = "Apache-2.0 (rendered with Kokoro-82M v1.0, Apache-2.0)"
+USAGE_DAYS = 30
 SYSTEM = (ClipOrder("不好意思，系统出了点问题，稍后再联系您，再见。"),)
 ROBOTIC: Mapping[str, Callable[[], Synthesizer]] = {
     "pyttsx3": Pyttsx3Synthesizer,
@@ -243,7 +246,7 @@ def announcements(
 def status(
     playbook: Playbooks = "consumer_loan",
     usage: Annotated[
-        bool, typer.Option(help="Say what was used in calls, from the index in the database.")
+        bool, typer.Option(help="Say what was used in calls, and what was not ready, from the database.")
     ] = False,
 ) -> None:
     """Say who speaks the texts of a playbook, and which have no sound yet."""
@@ -261,11 +264,13 @@ def status(
     for text in found.missing:
         console.print(f"[red]missing[/red] {escape(text)}", highlight=False)
     if found.robotic:
-        warn_robotic(f"{found.robotic} texts")
+        told = " · ".join(robotic_warning(found))
+        Console(stderr=True).print(f"[bold yellow]warning[/bold yellow] {told}", highlight=False)
     entries = PromptFiles(settings.home / "prompts").entries()
     console.print(f"cache: {len(entries)} prompts, {sum(size for _, size, _ in entries) / 1e6:.1f} MB")
     if usage:
-        console.print(_usage(settings))
+        for one in _usage(settings):
+            console.print(one)
     if found.missing:
         console.print(f"render them: voicebot prompts render --playbook {book.id}")
         raise typer.Exit(1)
@@ -289,9 +294,11 @@ def clean(
     Console().print(f"{dropped} of {before} prompts dropped")
 
 
-def _usage(settings: Settings) -> Table:
+def _usage(settings: Settings) -> Iterator[Table]:
+    since = datetime.now(UTC) - timedelta(days=USAGE_DAYS)
     with bootstrap.store(settings) as store, store.transaction() as session:
         totals = PromptRepository(session).totals()
+        spoken = PromptRepository(session).spoken(since)
     table = Table("voice", "prompts", "uses", "seconds", "MB", title="the cache, by voice")
     for total in totals:
         table.add_row(
@@ -301,4 +308,12 @@ def _usage(settings: Settings) -> Table:
             f"{total.duration_ms / 1000:.0f}",
             f"{total.size_bytes / 1e6:.1f}",
         )
-    return table
+    yield table
+    misses = sum(count for engine, count in spoken.items() if engine.startswith(MISS))
+    title = (
+        f"said in calls of the last {USAGE_DAYS} days: {misses} of {sum(spoken.values())} not ready in time"
+    )
+    said = Table("voice", "turns", title=title)
+    for engine, count in spoken.items():
+        said.add_row(engine, str(count))
+    yield said

@@ -147,6 +147,7 @@ class Synthesizer(Protocol):
 
     name: str
     robotic: bool  # not fit for customers: warn
+    live: bool  # quick enough to speak within a call
 
     def available(self) -> str:
         """Return "" if the engine can speak here, else why not."""

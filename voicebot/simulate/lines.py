@@ -25,6 +25,7 @@ class IrritatedVoice:
     """A Kokoro voice made irritated with WORLD. Development time only: needs pyworld."""
 
     robotic = False
+    live = False
 
     def __init__(self, voice: KokoroSynthesizer) -> None:
         """Wrap a voice."""

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from voicebot.domain.errors import VoicebotError
 from voicebot.store.session import Database
-from voicebot.store.tables import PromptRow
+from voicebot.store.tables import PromptRow, TurnRow
 
 log = structlog.get_logger()
 
@@ -99,6 +99,17 @@ class PromptRepository:
         )
         rows = self._session.execute(query).all()
         return tuple(EngineTotal(row[0], row[1], *(int(value) for value in row[2:])) for row in rows)
+
+    def spoken(self, since: datetime) -> dict[str, int]:
+        """Return what spoke in calls -> turns, most first; a miss is called `rendered:ENGINE`."""
+        turns = func.count()
+        query = (
+            select(TurnRow.prompt_engine, turns)
+            .where(TurnRow.at >= since, TurnRow.prompt_engine != "")
+            .group_by(TurnRow.prompt_engine)
+            .order_by(turns.desc(), TurnRow.prompt_engine)
+        )
+        return {row[0]: row[1] for row in self._session.execute(query).all()}
 
 
 class PostgresPromptIndex:

@@ -76,6 +76,7 @@ class EspeakSynthesizer:
 
     name = "espeak-ng/cmn"
     robotic = True
+    live = True
 
     def available(self) -> str:
         """Return "": the library comes with the package."""

@@ -130,6 +130,7 @@ class KokoroSynthesizer:
     """Speaks through Kokoro. Safe to share between threads; one text at a time."""
 
     robotic = False
+    live = False  # half a second of CPU for a second of speech: other calls would wait
 
     def __init__(
         self,
@@ -200,7 +201,7 @@ class KokoroSynthesizer:
         if missing:
             raise ModelError(
                 f"Kokoro cannot speak: {missing}",
-                hint=f"Put {MODEL_FILE} and voices/*.bin of Kokoro-82M v1.0 into {self._directory}.",
+                hint=f"voicebot models pull kokoro, or put {MODEL_FILE} and voices/ into {self._directory}.",
             )
 
     def _load(self) -> None:

@@ -28,15 +28,21 @@ log = structlog.get_logger()
 _HANZI = re.compile(r"[\u3400-\u9fff〇]")
 _UNSPOKEN = re.compile(r"[^\u3400-\u9fff〇，、。！？；：—（）“”‘’《》…·\s]")
 _LOCKS = 64  # keys share them: now and then a text waits for another one
+MISS = "rendered:"  # begins the engine of a prompt that had to be rendered in the call
 MAX_TEXT = 300  # hanzi; longer than a minute is no prompt for a phone
 
 
 class PromptCache:
     """Rendered prompts (the PromptStore port). Thread-safe; a directory may be shared by processes.
 
-    A text is looked for in this order: a clip in its style, a join of clips at clause borders, the same
-    two in the neutral style at the tempo of the style, then each engine, best first: its rendering in the
-    cache, else rendered now. Which of them spoke is in the prompt's `engine` and in `counts`.
+    A text is looked for in this order:
+
+    1. a clip in its style; 2. a join of clips at clause borders; 3. the same two in the neutral style, at
+    the tempo of the style; 4. a rendering in the cache, of the best engine that has one; 5. a neutral
+    rendering at the tempo of the style, unless a robot spoke it; 6. a miss: rendered now, by an engine
+    quick enough for a call, else by any.
+
+    Which of them spoke is in the prompt's `engine`, a miss as `rendered:NAME`, and in `counts`.
     """
 
     def __init__(
@@ -81,7 +87,8 @@ class PromptCache:
             self._clip(line, style, protected)
             or self._joined(line, style, protected)
             or self._styled(line, style, protected)
-            or self._spoken(line, style, protected)
+            or self._kept(line, style, protected)
+            or self._spoken(line, style, protected, [e for e in self._engines if e.live])
         )
 
     def ready(self, text: str, style: Style = Style.NEUTRAL) -> str:
@@ -112,7 +119,7 @@ class PromptCache:
         source = self.ready(text, style)
         if not source or self.robotic(source):
             engines = [engine for engine in self._engines if not engine.robotic]
-            self._spoken(checked(text), style, False, engines)
+            self._spoken(checked(text), style, False, engines, ahead=True)
 
     def audio(self, key: str) -> Audio:
         """Return a prompt's sound. Raises SynthesisError if it is missing or damaged."""
@@ -162,12 +169,15 @@ class PromptCache:
         neutral = self._clip(text, Style.NEUTRAL, protected) or self._joined(text, Style.NEUTRAL, protected)
         if neutral is None:
             return None
-        key = _key("tempo", CHAIN_VERSION, style.value, neutral.key)
-        cached = self._cached(key, text, protected)
+        return self._at_tempo(neutral, style)
+
+    def _at_tempo(self, neutral: PromptRef, style: Style) -> PromptRef:
+        key = _key("tempo", CHAIN_VERSION, tempo.TEMPO_VERSION, style.value, neutral.key)
+        cached = self._cached(key, neutral.text, neutral.protected)
         if cached is not None:
             return cached
         self.counts["styled"] += 1
-        ref = PromptRef(key, text, 0, f"{neutral.engine}@{style.value}", protected)
+        ref = replace(neutral, key=key, duration_ms=0, engine=f"{neutral.engine}@{style.value}")
         return self._files.write(ref, tempo.in_style(self.audio(neutral.key), style), style)
 
     def _cached(self, key: str, text: str, protected: bool) -> PromptRef | None:
@@ -188,11 +198,32 @@ class PromptCache:
 
     # -- engines --
 
+    def _kept(self, text: str, style: Style, protected: bool) -> PromptRef | None:
+        """Return what was rendered before: in the style, else neutral at the tempo of the style."""
+        for engine in self._engines:
+            cached = self._cached(self._engine_key(engine, text, style), text, protected)
+            if cached is not None:
+                return cached
+            if style is Style.NEUTRAL or engine.robotic:
+                continue
+            neutral = self._cached(self._engine_key(engine, text, Style.NEUTRAL), text, protected)
+            if neutral is not None:
+                return self._at_tempo(neutral, style)
+        return None
+
     def _spoken(
-        self, text: str, style: Style, protected: bool, engines: Sequence[Synthesizer] | None = None
+        self,
+        text: str,
+        style: Style,
+        protected: bool,
+        first: Sequence[Synthesizer],
+        *,
+        ahead: bool = False,
     ) -> PromptRef:
+        """Render a text, with the first engine that can; `ahead` of a call, with none but these."""
         reasons: list[str] = []
-        for engine in self._engines if engines is None else engines:
+        others = () if ahead else [engine for engine in self._engines if engine not in first]
+        for engine in (*first, *others):
             absent = engine.available()
             if absent:
                 reasons.append(f"{engine.name}: {absent}")
@@ -210,7 +241,8 @@ class PromptCache:
                     continue
                 self._warn_once(engine)
                 self.counts["rendered"] += 1
-                return self._files.write(PromptRef(key, text, 0, engine.name, protected), audio, style)
+                kept = self._files.write(PromptRef(key, text, 0, engine.name, protected), audio, style)
+                return kept if ahead else replace(kept, engine=f"{MISS}{engine.name}")
         self.counts["failed"] += 1
         raise SynthesisError(
             "no engine spoke the text; " + ("; ".join(reasons) or "none is configured"),

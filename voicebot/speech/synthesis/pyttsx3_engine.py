@@ -31,6 +31,7 @@ class Pyttsx3Synthesizer:
 
     name = "pyttsx3/sit-cmn"
     robotic = True
+    live = True
 
     def __init__(self, timeout_s: float = 15.0) -> None:
         """Make the engine; its process starts with the first text.
