@@ -109,8 +109,8 @@ async def until(condition: Callable[[], object], timeout_s: float = 10) -> None:
             await asyncio.sleep(0.02)
 
 
-async def ended(journal: Memory, count: int = 1) -> CallRecord:
-    await until(lambda: len(journal.records) >= count)
+async def ended(journal: Memory, count: int = 1, timeout_s: float = 10) -> CallRecord:
+    await until(lambda: len(journal.records) >= count, timeout_s)
     return journal.records[-1]
 
 

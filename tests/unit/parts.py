@@ -38,6 +38,7 @@ PLAYBOOK = Playbook(
         "hello": Script("hello", "opening", "您好。", answers=(Answer("yes", ("方便",)),)),
         "more": Script("more", "opening", "我再说一下。"),
         "pardon": Script("pardon", "opening", "您再说一遍。"),
+        "message": Script("message", "*", "请您回电。", action=Action.HANG_UP),
     },
     opening="hello",
     announcement="hello",
@@ -48,6 +49,7 @@ PLAYBOOK = Playbook(
     do_not_call="pardon",
     handover="pardon",
     farewell="pardon",
+    voicemail="message",
     keywords=("利率",),
 )
 
