@@ -41,45 +41,75 @@ class Sent:
     broken: bool  # it was silent in between
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Sounds of one kind that come over a prompt."""
+
+    name: str
+    sounds: tuple[F32, ...]  # 8 kHz, -1..1
+    onset_ms: int = PREROLL_MS  # of what matters in each
+
+
+INTERRUPTIONS, BACKCHANNELS, BURSTS = "real interruptions", "对 好 是 喂 行", "noise bursts of 60-300 ms"
+
+
+def trials(talk: Sequence[F32], words: Sequence[F32], seed: int) -> list[Trial]:
+    """Return what comes over prompts.
+
+    Args:
+        talk: real utterances, 8 kHz.
+        words: 对, 好 and the like, 8 kHz; may be none.
+        seed: of noise.
+    """
+    random = np.random.default_rng(seed)
+    found = [Trial(INTERRUPTIONS, tuple(talk))]
+    for snr in (20, 10):
+        noisy = tuple(_with_noise(one, snr, random) for one in talk)
+        found.append(Trial(f"{INTERRUPTIONS}, noise at {snr} dB", noisy))
+    if words:
+        found.append(Trial(BACKCHANNELS, tuple(words)))
+    bursts = [_burst(length, level, random) for length in (60, 120, 200, 300) for level in (0.02, 0.05, 0.1)]
+    found.append(Trial(BURSTS, tuple(bursts), 0))
+    for snr in (20, 10):
+        steady = tuple(_noise(4000, _LEVEL * 10 ** (-snr / 20), random) for _ in range(12))
+        found.append(Trial(f"steady noise {snr} dB below speech", steady, 0))
+    return found
+
+
 def judge(
-    prompts: Sequence[bytes], talk: Sequence[F32], words: Sequence[F32], hear: Hear, seed: int
+    prompts: Sequence[bytes], kinds: Sequence[Trial], hear: Hear
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """Return rows and figures.
 
     Args:
         prompts: what the bot says, 8 kHz, long enough to be interrupted.
-        talk: real utterances, 8 kHz.
-        words: 对, 好 and the like, 8 kHz.
+        kinds: what comes over them; each sound over every prompt.
         hear: the recogniser.
-        seed: of noise.
     """
-    random = np.random.default_rng(seed)
-    trials: list[tuple[str, list[Sent]]] = [("real interruptions", _play(prompts, talk, hear))]
-    for snr in (20, 10):
-        noisy = [_with_noise(one, snr, random) for one in talk]
-        trials.append((f"real interruptions, noise at {snr} dB", _play(prompts, noisy, hear)))
-    if words:
-        trials.append(("对 好 是 喂 行", _play(prompts, words, hear)))
-    bursts = [_burst(length, level, random) for length in (60, 120, 200, 300) for level in (0.02, 0.05, 0.1)]
-    trials.append(("noise bursts of 60-300 ms", _play(prompts, bursts * 4, hear, 0)))
-    for snr in (20, 10):
-        steady = [_noise(4000, _LEVEL * 10 ** (-snr / 20), random) for _ in range(12)]
-        trials.append((f"steady noise {snr} dB below speech", _play(prompts, steady, hear, 0)))
+    played = [
+        (trial.name, _play(prompts, trial.sounds * _times(trial, prompts), hear, trial.onset_ms))
+        for trial in kinds
+    ]
     for loss in (20, 30):
-        trials += [(f"echo of the prompt, -{loss} dB", _echoes([*prompts] * 3, loss, hear))]
-    rows = [_row(name, sent) for name, sent in trials]
-    found = dict(trials)
-    noises = [one for name, sent in trials for one in sent if name.startswith(("noise", "steady", "echo"))]
+        played += [(f"echo of the prompt, -{loss} dB", _echoes([*prompts] * 3, loss, hear))]
+    rows = [_row(name, sent) for name, sent in played]
+    found = dict(played)
+    noises = [one for name, sent in played for one in sent if name.startswith(("noise", "steady", "echo"))]
     figures = {
         "barge_in_stop_ms_median": float(rows[0]["stop_ms_median"]),
         "barge_in_missed": float(rows[0]["prompt_finished"]),
         "false_barge_in_on_noise": 1 - float(np.mean([one.finished for one in noises])),
         "broken_by_noise": float(np.mean([one.broken for one in noises])),
     }
-    if words:
-        figures["backchannel_survival"] = float(np.mean([one.finished for one in found["对 好 是 喂 行"]]))
-        figures["backchannel_unbroken"] = float(np.mean([not one.broken for one in found["对 好 是 喂 行"]]))
+    if words := found.get(BACKCHANNELS):
+        figures["backchannel_survival"] = float(np.mean([one.finished for one in words]))
+        figures["backchannel_unbroken"] = float(np.mean([not one.broken for one in words]))
     return rows, figures
+
+
+def _times(trial: Trial, prompts: Sequence[bytes]) -> int:
+    """Return how often the few short sounds are said, so that each falls on every prompt."""
+    return len(prompts) if trial.name in (BACKCHANNELS, BURSTS) else 1
 
 
 def _play(
