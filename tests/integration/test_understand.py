@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -41,9 +40,10 @@ class Stream:
     def feed(self, pcm: bytes) -> None:
         self.seconds += len(pcm) / 16000
 
-    def result(
-        self, *, final: bool, on_ending: Callable[[Sequence[float]], None] | None = None
-    ) -> Transcript:
+    def ending(self) -> None:
+        pass
+
+    def result(self, *, final: bool) -> Transcript:
         text = self.lines.pop(0) if self.lines else ""
         words = (Word(text, 0.3, self.seconds - 0.2, 0.9),) if text else ()
         return Transcript(text, words, confidence=0.9, engine="scripted")
@@ -56,6 +56,7 @@ class Scripted:
     """Opens streams over one list of lines."""
 
     name = "scripted"
+    load = 0.0
 
     def __init__(self, *lines: str) -> None:
         self.lines = list(lines)

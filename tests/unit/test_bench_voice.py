@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import pytest
 
@@ -21,6 +19,7 @@ class Ears:
     """A recogniser that always hears the same."""
 
     name = "ears"
+    load = 0.0
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -32,9 +31,10 @@ class Ears:
     def feed(self, pcm: bytes) -> None:
         assert len(pcm) > 2 * len(voice.SILENCE)
 
-    def result(
-        self, *, final: bool, on_ending: Callable[[Sequence[float]], None] | None = None
-    ) -> Transcript:
+    def ending(self) -> None:
+        pass
+
+    def result(self, *, final: bool) -> Transcript:
         return Transcript(self.text)
 
     def abort(self) -> None:

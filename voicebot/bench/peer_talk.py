@@ -82,7 +82,7 @@ def hold(peer: str, mode: str, python: Path, sounds: Sequence[Sound], trigger: F
             "PYTHONPATH": str(Path(voicebot.__file__).parent.parent),
         }
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603 - the Python that the user named
                 command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
             )
         except subprocess.TimeoutExpired as late:
@@ -110,9 +110,7 @@ def stop_ms(said: NDArray[np.bool_], onset_ms: int) -> tuple[int | None, bool]:
     if not voiced.size:
         return 0, False
     last = int(voiced[-1])
-    gap = next(
-        (at for at in range(onset_ms // 20, last + 1) if not said[at : at + quiet].any()), last + 1
-    )
+    gap = next((at for at in range(onset_ms // 20, last + 1) if not said[at : at + quiet].any()), last + 1)
     return gap * 20 - onset_ms, gap > last
 
 

@@ -1,4 +1,4 @@
-"""Pipecat and LiveKit Agents on the ends, pauses and interruptions that ours is judged on. For `bench turns`."""
+"""Pipecat and LiveKit Agents on the same ends, pauses and interruptions as ours. For `bench turns`."""
 
 from __future__ import annotations
 

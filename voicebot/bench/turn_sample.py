@@ -1,4 +1,4 @@
-"""Draws the ends and pauses that are played in real time: too few seconds in a day for all. For `bench turns`."""
+"""Draws the ends and pauses that are played in real time: all would take hours. For `bench turns`."""
 
 from __future__ import annotations
 
@@ -43,10 +43,7 @@ def judge(played: Sequence[Played], floor_ms: float) -> dict[str, float | int | 
     delays = np.minimum([one.answer_ms for one in ends], floor_ms)
     pauses = [one for one in played if not one.case.final and not one.early]
     cut = [
-        sum(
-            share * (one.answer_ms < gap + NOTICE_MS)
-            for gap, share in zip(GAPS_MS, GAP_SHARES, strict=True)
-        )
+        sum(share * (one.answer_ms < gap + NOTICE_MS) for gap, share in zip(GAPS_MS, GAP_SHARES, strict=True))
         for one in pauses
     ]
     return {

@@ -246,7 +246,7 @@ def _barge_in(
     files = [path for word in BACKCHANNELS if folder for path in sorted(folder.glob(f"{word}.*"))]
     words = [barge_in.levelled(telephone.read(path)) for path in files]
     try:
-        return barge_in.judge(_prompts(), talk, words * 4, hear, options.seed)
+        return barge_in.judge(_prompts(), barge_in.trials(talk, words, options.seed), hear)
     finally:
         recogniser.close()
 

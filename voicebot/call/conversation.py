@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -13,6 +14,7 @@ from typing import TypeVar
 from voicebot import codec
 from voicebot.call.overhearing import Overhearing
 from voicebot.call.pipeline import Pipeline
+from voicebot.call.speculation import SpeculationTuning, wait_ms
 from voicebot.domain.answering import Finding
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.call import CallRequest, EndCause, Outcome, Progress, PromptRef, TurnResult
@@ -21,6 +23,7 @@ from voicebot.domain.errors import InferenceError
 from voicebot.domain.ports import RecognitionStream
 from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
 
+_CPU = "decoding_cpu_ms"
 _MOST_SPEECH_BYTES = 180 * LINE_RATE_HZ * 2  # of one utterance; what lies before is forgotten
 
 T = TypeVar("T")
@@ -29,14 +32,18 @@ T = TypeVar("T")
 class LocalConversation:
     """Holds the snapshot, the speech since the last commit, and the decisions that may become real."""
 
-    def __init__(self, pipeline: Pipeline, executor: Executor) -> None:
+    def __init__(
+        self, pipeline: Pipeline, executor: Executor, tuning: SpeculationTuning | None = None
+    ) -> None:
         """Make the conversation of one call.
 
         Args:
             pipeline: shared by all calls.
             executor: threads for what blocks; as many as calls may decide at once.
+            tuning: when speculation is worth its CPU.
         """
         self._pipeline = pipeline
+        self._tuning = tuning or SpeculationTuning()
         self._executor = executor
         self._snapshot: Snapshot | None = None
         self._speech: list[tuple[int, bytes]] = []  # (generation, PCM) since the last commit
@@ -45,6 +52,8 @@ class LocalConversation:
         self._newest = 0
         self._committed = 0
         self._deciding: asyncio.Future[TurnResult] | None = None
+        self._gone_on = asyncio.Event()  # the customer, since the newest decision was asked for
+        self._wasted_ms = 0.0  # CPU of decisions since the last commit that came to nothing
         self._on_progress: Callable[[Progress], None] = lambda _: None
         self._on_finding: Callable[[Finding], None] = lambda _: None
         self._overhearing: Overhearing | None = None
@@ -83,6 +92,8 @@ class LocalConversation:
         """Take speech since onset, in order. What belongs to a committed generation is late and dropped."""
         if self._snapshot is None or generation <= self._committed or not pcm:
             return
+        if generation > self._newest:
+            self._gone_on.set()  # the newest decision is dead
         self._speech.append((generation, pcm))
         if self._stream is None:
             self._stream = self._pipeline.listen(self._snapshot)
@@ -103,23 +114,64 @@ class LocalConversation:
                 f"generation {generation} is superseded by {max(self._newest, self._committed)}"
             )
         self._newest = generation
+        self._wasted_ms += sum(result.turn.timings_ms[_CPU] for result in self._results.values())
+        self._results.clear()  # nobody commits them any more
+        self._gone_on.set()
+        self._gone_on = gone_on = asyncio.Event()
         if self._deciding is not None:
             self._deciding.cancel()
+        stream, ending = self._stream, None
         if utterance.kind is UtteranceKind.SPEECH:
             pcm = b"".join(part for number, part in self._speech if number <= generation)
             utterance = replace(utterance, audio=Audio(pcm))
-        stream = self._stream
-        tell = self._teller(snapshot, utterance, generation)
-        work = self._blocking(lambda: self._work(snapshot, utterance, stream, generation, tell))
+            ending = await self._worth_it(snapshot, utterance, stream, generation, gone_on)
+        loop = asyncio.get_running_loop()
+        work = self._blocking(lambda: self._work(snapshot, utterance, stream, generation, ending, loop))
         self._deciding = work
         try:
             result = await work
         except asyncio.CancelledError:
             if generation == self._newest:
                 raise  # the caller gave up
-            raise InferenceError(f"generation {generation} is superseded by {self._newest}") from None
-        self._results[generation] = result
-        return result
+            raise self._superseded(generation) from None
+        cpu_ms = result.turn.understanding.transcript.compute_s * 1000
+        if gone_on.is_set():
+            self._wasted_ms += cpu_ms
+            raise self._superseded(generation)
+        self._results[generation] = self._timed(result, cpu_ms)
+        return self._results[generation]
+
+    async def _worth_it(
+        self,
+        snapshot: Snapshot,
+        utterance: Utterance,
+        stream: RecognitionStream | None,
+        generation: int,
+        gone_on: asyncio.Event,
+    ) -> Sequence[float] | None:
+        """Return how the speech ends, as soon as it is worth to decide on it; tell the line worker before.
+
+        Raises:
+            InferenceError: the customer went on meanwhile.
+        """
+        began = time.perf_counter()
+        expect, load = snapshot.state.expect, self._pipeline.load
+        ending: Sequence[float] | None = None
+        score: float | None = None
+        if utterance.barged_in or load < self._tuning.full:
+            ending, told = await self._blocking(
+                lambda: self._hear(snapshot, utterance, stream, generation, began)
+            )
+            if told is not None:
+                score = told.endpoint_score
+                self._on_progress(told)
+        wait = wait_ms(self._tuning, score, expect, load, barged_in=utterance.barged_in)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait / 1000):
+                await gone_on.wait()
+        if gone_on.is_set():
+            raise self._superseded(generation)
+        return ending
 
     async def commit(self, generation: int) -> None:
         """Make a decision real: state, baseline and recogniser context advance to it."""
@@ -130,6 +182,7 @@ class LocalConversation:
         self._snapshot = codec.decode(Snapshot, result.snapshot)
         self._committed = generation
         self._results.clear()
+        self._wasted_ms = 0.0
         self._end_stream()
         kept = [(number, pcm) for number, pcm in self._speech if number > generation]
         self._speech.clear()
@@ -158,20 +211,32 @@ class LocalConversation:
             return None
         return self._pipeline.message(snapshot)
 
-    def _teller(
-        self, snapshot: Snapshot, utterance: Utterance, generation: int
-    ) -> Callable[[Sequence[float] | None, str | None], None]:
-        """Return what tells the line worker, from any thread, whether this speech may be over."""
-        loop, began = asyncio.get_running_loop(), time.perf_counter()
+    def _hear(
+        self,
+        snapshot: Snapshot,
+        utterance: Utterance,
+        stream: RecognitionStream | None,
+        generation: int,
+        began: float,
+    ) -> tuple[Sequence[float] | None, Progress | None]:
+        """Return how the speech ends, and what to tell the line worker of it; in a thread."""
+        ending = self._pipeline.ending(stream)
+        return ending, self._thought(snapshot, utterance, generation, began, ending, None)
 
-        def tell(ending: Sequence[float] | None, text: str | None) -> None:
-            found = self._pipeline.endpoint(snapshot, utterance, ending, text)
-            if found is not None:
-                at_ms = round((time.perf_counter() - began) * 1000)
-                progress = Progress(generation, *found, at_ms, text is not None)
-                loop.call_soon_threadsafe(self._on_progress, progress)
-
-        return tell
+    def _thought(
+        self,
+        snapshot: Snapshot,
+        utterance: Utterance,
+        generation: int,
+        began: float,
+        ending: Sequence[float] | None,
+        text: str | None,
+    ) -> Progress | None:
+        found = self._pipeline.endpoint(snapshot, utterance, ending, text)
+        if found is None:
+            return None
+        at_ms = round((time.perf_counter() - began) * 1000)
+        return Progress(generation, *found, at_ms, text is not None)
 
     def _work(
         self,
@@ -179,24 +244,35 @@ class LocalConversation:
         utterance: Utterance,
         stream: RecognitionStream | None,
         generation: int,
-        tell: Callable[[Sequence[float] | None, str | None], None],
+        ending: Sequence[float] | None,
+        loop: asyncio.AbstractEventLoop,
     ) -> TurnResult:
         """Recognise and decide; in a thread."""
         began = time.perf_counter()
         transcript = Transcript("")
         if utterance.kind is UtteranceKind.SPEECH:
-            endings: list[Sequence[float]] = []
-
-            def hear(ending: Sequence[float]) -> None:
-                endings.append(ending)
-                tell(ending, None)
-
-            transcript = self._pipeline.recognise(stream, on_ending=hear)
-            tell(endings[-1] if endings else None, transcript.text)
+            if ending is None:
+                ending = self._pipeline.ending(stream)
+            transcript = self._pipeline.recognise(stream)
+            told = self._thought(snapshot, utterance, generation, began, ending, transcript.text)
+            if told is not None:
+                loop.call_soon_threadsafe(self._on_progress, told)
         recognise_ms = (time.perf_counter() - began) * 1000
         return self._pipeline.decide(
             snapshot, utterance, transcript, generation, at=datetime.now(UTC), recognise_ms=recognise_ms
         )
+
+    def _timed(self, result: TurnResult, cpu_ms: float) -> TurnResult:
+        """Return a result whose turn tells what decoding cost, and what of it came to nothing."""
+        timings = {
+            **result.turn.timings_ms,
+            _CPU: round(cpu_ms, 1),
+            "wasted_cpu_ms": round(self._wasted_ms, 1),
+        }
+        return replace(result, turn=replace(result.turn, timings_ms=timings))
+
+    def _superseded(self, generation: int) -> InferenceError:
+        return InferenceError(f"generation {generation} is superseded: the customer went on")
 
     def _open(self) -> Snapshot:
         if self._snapshot is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,6 +19,7 @@ from datetime import datetime
 import structlog
 
 from voicebot import codec
+from voicebot.call.protection import protected_ms
 from voicebot.dialogue import wording
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.call import CallRequest, EndCause, Outcome, PromptRef, Turn, TurnResult
@@ -84,6 +85,7 @@ class Pipeline:
         self._policy = policy
         self._prompts = prompts
         self._playbooks = playbooks
+        self._protected_ms: dict[str, int] = {}  # by prompt
 
     # -- a call's state --
 
@@ -121,18 +123,27 @@ class Pipeline:
             LINE_RATE_HZ, Expectation(answers, playbook.keywords, _customer_lines(playbook))
         )
 
-    def recognise(
-        self,
-        stream: RecognitionStream | None,
-        *,
-        final: bool = False,
-        on_ending: Callable[[Sequence[float]], None] | None = None,
-    ) -> Transcript:
+    @property
+    def load(self) -> float:
+        """Utterances being recognised or waiting, for each that can be at the same time."""
+        return self._recognizer.load
+
+    def ending(self, stream: RecognitionStream | None) -> Sequence[float] | None:
+        """Return the recogniser's vector of how the speech so far ends; None if it has none."""
+        if stream is None:
+            return None
+        try:
+            return stream.ending()
+        except VoicebotError as error:
+            log.warning("no view of the speech's end", error=str(error))
+            return None
+
+    def recognise(self, stream: RecognitionStream | None, *, final: bool = False) -> Transcript:
         """Return the words so far; nothing understood if the engine fails, so that the bot asks back."""
         if stream is None:
             return Transcript("", method="no speech")
         try:
-            return stream.result(final=final, on_ending=on_ending)
+            return stream.result(final=final)
         except VoicebotError as error:
             log.warning("recognition failed", error=str(error))
             return Transcript("", engine=self._recognizer.name, method="failed")
@@ -216,7 +227,7 @@ class Pipeline:
             )
             decision = replace(decision, model_version=self._ranker.version)
         with step("prompts"):
-            prompts = self._prepare(decision)
+            prompts = self._prepare(decision, playbook)
         turn = _turn(snapshot, utterance, understanding, decision, prompts, at, step)
         return TurnResult(
             generation,
@@ -260,10 +271,18 @@ class Pipeline:
             log.warning("ranking failed", error=str(error))
             return ()
 
-    def _prepare(self, decision: Decision) -> tuple[PromptRef, ...]:
+    def _prepare(self, decision: Decision, playbook: Playbook) -> tuple[PromptRef, ...]:
         if not decision.script_text:
             return ()
         prompt = self._prompts.prepare(decision.script_text, decision.style, protected=decision.protected)
+        script = playbook.scripts.get(decision.script_id)
+        if script is not None and script.protected_text and prompt.duration_ms:
+            until = self._protected_ms.get(prompt.key)
+            if until is None:
+                pcm = self._prompts.audio(prompt.key).pcm
+                until = protected_ms(pcm, script.protected_text, decision.script_text)
+                self._protected_ms[prompt.key] = until
+            prompt = replace(prompt, protected_ms=until)
         return (prompt,)
 
 

@@ -29,11 +29,12 @@ from voicebot.call.turns import (
     Answer,
     Commit,
     Decide,
+    Drop,
     Finish,
     Output,
     Send,
-    Stretch,
     TurnMachine,
+    stretches_of,
 )
 from voicebot.domain.answering import Finding, cause_of
 from voicebot.domain.call import CallEvent, CallRecord, CallRequest, Direction, EndCause, Outcome
@@ -182,6 +183,8 @@ class CallSession:
                 self._send(event)
             case Decide():
                 await self._ask(event)
+            case Drop(generation):
+                self._forget(generation)
             case Decided():
                 self._on_decided(event)
             case Commit():
@@ -244,6 +247,13 @@ class CallSession:
         self._task = asyncio.create_task(self._decide(self._conversation, asked))
         await asyncio.sleep(0)  # it has asked before more speech is sent
 
+    def _forget(self, generation: int) -> None:
+        """The customer goes on: whatever comes of this decision is neither said nor missed."""
+        if self._asked is not None and self._asked.generation == generation:
+            self._asked = self._decided = None
+            if self._task is not None:
+                self._task.cancel()
+
     async def _decide(self, conversation: Conversation, asked: Decide) -> None:
         begun = time.perf_counter()
         try:
@@ -270,10 +280,12 @@ class CallSession:
             return
         self._decided = decided
         stretches = tuple(
-            Stretch(audio.pcm, ref.protected)
+            stretch
             for ref, audio in zip(result.prompts, decided.audio, strict=True)
+            for stretch in stretches_of(ref, audio)
         )
-        answer = Answer(result.generation, stretches, result.action, result.patience_ms)
+        factor = result.turn.decision.pause_factor
+        answer = Answer(result.generation, stretches, result.action, result.patience_ms, factor)
         self._act(lambda machine: machine.ready(answer))
         if self.request.direction is Direction.INBOUND and self._answered_at is None:
             self._leg_now().answer()
@@ -296,6 +308,8 @@ class CallSession:
         if commit.score is not None:
             timings["endpoint_score"] = round(commit.score, 3)
         turn = replace(turn, at=datetime.now(UTC), timings_ms=timings, delivery=self.request.delivery)
+        if commit.heard_ms is not None:
+            turn = replace(turn, barged_in=True, heard_ms=commit.heard_ms)
         self._turns += 1
         if turn.kind is UtteranceKind.SPEECH:
             self._overhear(0)  # from here on the dialogue knows whom it talks to

@@ -12,105 +12,46 @@ words decide: after a mere 嗯, or no words, the prompt goes on at the beginning
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from voicebot.call.rewind import resume_ms
-from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, SILENT_FRAME
+from voicebot.call.bargein import BargeIn, Move
+from voicebot.call.orders import (
+    Answer,
+    Commit,
+    Decide,
+    Drop,
+    Finish,
+    Flush,
+    Output,
+    Play,
+    Send,
+    Stretch,
+    TurnTuning,
+    stretches_of,
+)
+from voicebot.call.saying import Saying
+from voicebot.domain.audio import FRAME_MS, SILENT_FRAME
 from voicebot.domain.call import Progress
 from voicebot.domain.script import Action
 from voicebot.domain.speech import Utterance, UtteranceKind
 from voicebot.speech.segmentation.echo import EchoGuard
-from voicebot.speech.segmentation.segmenter import Segmenter, SegmentTuning
+from voicebot.speech.segmentation.segmenter import Segmenter
 
-
-@dataclass(frozen=True, slots=True)
-class TurnTuning:
-    """When turns change hands."""
-
-    pause_ms: int = 200  # of silence: ask for a decision
-    # The next four: chosen by `voicebot bench turns` for one cut-off in twenty inner pauses.
-    endpoint_ms: int = 1000  # of silence: the utterance is over, as long as inference says nothing
-    threshold: float = 0.55  # endpoint score from which `short_ms` of silence are enough, else `long_ms`
-    short_ms: int = 600
-    long_ms: int = 1160
-    words_ms: int = 900  # of silence: then a held prompt goes on, even if the words are not known
-    hold_ms: int = 160  # voiced speech over a prompt that holds it
-    hold_again_ms: int = 480  # that holds it once more, after a false stop
-    barge_in_ms: int = 800  # that interrupts it for good; 嗯 and 对 are shorter
-    max_utterance_ms: int = 30_000  # then it is over in any case: noise never pauses
-    opening_ms: int = 300  # after the answer: the phone is on its way to the ear
-    tail_ms: int = 240  # after the last prompt, before hanging up: the far end's jitter buffer
-    chunk_ms: int = 100  # of speech, sent at a time
-    segments: SegmentTuning = field(default_factory=SegmentTuning)
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A part of what the bot says."""
-
-    pcm: bytes  # 16-bit 8 kHz mono
-    protected: bool = False  # legal announcement: never interrupted
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A decision, ready to be spoken."""
-
-    generation: int
-    stretches: tuple[Stretch, ...]
-    action: Action = Action.SAY
-    patience_ms: int = 6000
-
-
-# What is to be done. Play and Flush concern the line at once; the rest concerns inference.
-
-
-@dataclass(frozen=True, slots=True)
-class Play:
-    """Start speaking on the next frame."""
-
-    pcm: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Flush:
-    """Fall silent now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Pass speech on."""
-
-    generation: int
-    pcm: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Decide:
-    """Ask for a decision; an older one that is still under way is not needed any more."""
-
-    generation: int
-    utterance: Utterance
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """This generation's answer has become real: its first frame is the next one."""
-
-    generation: int
-    endpoint_ms: int  # last speech frame to the end of the utterance
-    wait_ms: int  # from there to the answer's first frame
-    score: float | None = None  # the endpoint score that decided; None = plain silence did
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The last prompt was heard: hang up, or transfer."""
-
-    action: Action
-
-
-Output = Play | Flush | Send | Decide | Commit | Finish
+__all__ = [
+    "Answer",
+    "Commit",
+    "Decide",
+    "Drop",
+    "Finish",
+    "Flush",
+    "Output",
+    "Play",
+    "Send",
+    "Stretch",
+    "TurnMachine",
+    "TurnTuning",
+    "stretches_of",
+]
 
 
 @dataclass(slots=True)
@@ -124,42 +65,7 @@ class _Asked:
     score: float | None = None  # the chance that the customer has finished, as far as inference has told
     digits: str = ""
     sealed: bool = False  # more speech does not change it
-
-
-@dataclass(slots=True)
-class _Prompt:
-    """What the bot is saying."""
-
-    answer: Answer
-    pcm: bytes
-    at_ms: int = 0  # already sent
-    held: bool = False  # silent, until it is known whether the customer interrupts
-    false_stops: int = 0
-
-    @property
-    def length_ms(self) -> int:
-        return -(-len(self.pcm) // FRAME_BYTES) * FRAME_MS
-
-    def frame(self) -> bytes:
-        """What the line says while this prompt plays."""
-        if self.held:
-            return SILENT_FRAME
-        at = self.at_ms // FRAME_MS * FRAME_BYTES
-        return self.pcm[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\0")
-
-    @property
-    def final(self) -> bool:
-        return self.answer.action is not Action.SAY
-
-    @property
-    def protected(self) -> bool:
-        """True while a protected stretch is being said."""
-        end = 0
-        for stretch in self.answer.stretches:
-            end += len(stretch.pcm)
-            if self.at_ms * FRAME_BYTES < end * FRAME_MS:
-                return stretch.protected
-        return False
+    heard_ms: int | None = None  # of the script before, as the decision was told
 
 
 class TurnMachine:
@@ -170,11 +76,13 @@ class TurnMachine:
         self.tuning = tuning or TurnTuning()
         self.generation = 0
         self.patience_ms = 6000
+        self.pause_factor = 1.0  # how much longer than tuned the customer may pause in this scene
         self.false_stops = 0  # prompts that were held for a mere 嗯 or a noise
         self._segments = Segmenter(self.tuning.segments)
         self._echo = EchoGuard()
+        self._barge_in = BargeIn(self.tuning)
         self._asked: _Asked | None = None
-        self._prompt: _Prompt | None = None
+        self._prompt: Saying | None = None
         self._open = False  # the stretch of speech is a real utterance, not a 嗯 over a prompt
         self._barged_in = False
         self._heard_ms: int | None = None
@@ -227,8 +135,9 @@ class TurnMachine:
         if asked is None or asked.generation != progress.generation or self._done:
             return self._done_so_far()
         asked.score = progress.endpoint_score
-        if progress.words_known and self._prompt is not None and not self._open:
-            if progress.partial_text and not progress.backchannel:
+        prompt = self._prompt
+        if progress.words_known and prompt is not None and (not self._open or prompt.protected):
+            if self._barge_in.words(progress) is Move.INTERRUPT:
                 self._open = True
                 self._interrupt()
             else:
@@ -279,8 +188,9 @@ class TurnMachine:
             self._done = True
             self._out.append(Finish(self._finish[1]))
 
-    def _prompt_ended(self, prompt: _Prompt) -> None:
+    def _prompt_ended(self, prompt: Saying) -> None:
         self._prompt = None
+        self._barge_in.clear()
         self._quiet_since_ms = self.now_ms
         if prompt.final:
             self._finish = (self.now_ms + self.tuning.tail_ms, prompt.answer.action)
@@ -289,14 +199,13 @@ class TurnMachine:
         segments = self._segments
         if not segments.active:
             return
-        if not self._open and not self._qualifies():
-            self._follow_short_speech()
+        if not self._open and not self._is_utterance():
             return
         self._open = True
         self._interrupt()
+        if segments.speaking:
+            self._drop()  # the customer goes on: that decision is dead
         asked = self._asked
-        if segments.speaking and asked is not None and not asked.sealed:
-            asked = self._asked = None  # the customer goes on: that decision is dead
         too_long = segments.now_ms - segments.start_ms >= self.tuning.max_utterance_ms
         if asked is None and (too_long or segments.silence_ms >= self.tuning.pause_ms):
             asked = self._ask(UtteranceKind.SPEECH)
@@ -307,66 +216,77 @@ class TurnMachine:
         elif asked.due_ms is None and (asked.sealed or segments.silence_ms >= self._wait_ms(asked)):
             asked.due_ms = self.now_ms
 
-    def _wait_ms(self, asked: _Asked) -> int:
+    def _wait_ms(self, asked: _Asked) -> float:
         """How much silence ends the utterance."""
         if asked.score is None:
-            return self.tuning.endpoint_ms
-        return self.tuning.short_ms if asked.score >= self.tuning.threshold else self.tuning.long_ms
+            silence_ms = self.tuning.endpoint_ms
+        else:
+            silence_ms = self.tuning.short_ms if asked.score >= self.tuning.threshold else self.tuning.long_ms
+        return silence_ms * self.pause_factor
 
-    def _follow_short_speech(self) -> None:
-        """Hold the prompt while the customer may be interrupting, and ask what a short sound over it was."""
-        segments, prompt, asked = self._segments, self._prompt, self._asked
-        if prompt is None or prompt.final or prompt.protected or self._finish is not None:
+    def _is_utterance(self) -> bool:
+        """Whether the open stretch asks for the turn: not the first 喂, not a 嗯 over a prompt."""
+        segments, prompt = self._segments, self._prompt
+        opening = self._asked is not None and self._asked.kind is UtteranceKind.ANSWERED
+        if prompt is None and not opening and self._finish is None:
+            return True
+        if prompt is None or opening or self._finish is not None:
             if segments.silence_ms >= self.tuning.endpoint_ms:
-                segments.close()  # a 嗯 while the bot spoke
-            return
-        if segments.speaking:
-            if asked is not None:
-                self._asked = None  # the customer goes on: that decision is dead
-            hold_ms = self.tuning.hold_again_ms if prompt.false_stops else self.tuning.hold_ms
-            if segments.speech_ms >= hold_ms and not prompt.held:
-                prompt.held = True
-                self._out.append(Flush())
-        elif asked is None and segments.silence_ms >= self.tuning.pause_ms:
-            if segments.speech_ms >= self.tuning.hold_ms:
-                self._barged_in, self._heard_ms = True, prompt.at_ms
+                segments.close()
+            return False
+        move = self._barge_in.frame(prompt, segments)
+        self._make(move, prompt)
+        return move is Move.INTERRUPT
+
+    def _make(self, move: Move, prompt: Saying) -> None:
+        """Do what a sound over a prompt calls for."""
+        match move:
+            case Move.HOLD:
+                if prompt.hold():
+                    self._out.append(Flush())
+            case Move.ASK if self._asked is not None:
+                self._segments.close()  # a key was pressed: that is the answer
+                self._barge_in.clear()
+            case Move.ASK:
+                self._barged_in, self._heard_ms = True, None if prompt.protected else prompt.at_ms
                 self._ask(UtteranceKind.SPEECH)
-            else:
-                self._go_on()  # too short for a word
-        elif asked is not None and segments.silence_ms >= self.tuning.words_ms:
-            self._go_on()  # nobody says what it was
+            case Move.REVIVE:
+                self._drop()
+            case Move.GO_ON:
+                self._go_on()
+            case Move.IGNORE:
+                self._segments.close()
+            case Move.INTERRUPT | Move.WAIT:
+                pass
 
     def _go_on(self) -> None:
         """It was no interruption: say the cut phrase again and go on from there."""
         prompt = self._prompt
         self._segments.close()
-        self._asked = None
+        self._barge_in.clear()
+        self._drop()
+        self._open = False
         self._barged_in, self._heard_ms = False, None
-        if prompt is None or not prompt.held:
-            return
-        prompt.held = False
-        prompt.false_stops += 1
-        self.false_stops += 1
-        prompt.at_ms = resume_ms(prompt.pcm, prompt.at_ms)
-        self._out.append(Play(prompt.pcm[prompt.at_ms // FRAME_MS * FRAME_BYTES :]))
+        if prompt is not None and prompt.held:
+            self.false_stops += 1
+            self._out.append(Play(prompt.go_on()))
 
-    def _qualifies(self) -> bool:
-        """Whether the open stretch is an utterance: not the first 喂, not a 嗯 over a prompt."""
-        if self._finish is not None or (self._asked and self._asked.kind is UtteranceKind.ANSWERED):
-            return False
-        if self._prompt is None:
-            return True
-        return not self._prompt.final and self._segments.speech_ms >= self.tuning.barge_in_ms
+    def _drop(self) -> None:
+        """Forget what was asked, unless more speech does not change it."""
+        if self._asked is not None and not self._asked.sealed:
+            self._out.append(Drop(self._asked.generation))
+            self._asked = None
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, *, even_protected: bool = False) -> None:
         """Stop the prompt, if it may be stopped; remember how much of it was heard."""
         prompt = self._prompt
         if prompt is None or prompt.final:
             return
         self._barged_in = True
-        if not prompt.protected:
+        if even_protected or not prompt.protected:
             self._heard_ms = prompt.at_ms
             self._prompt = None
+            self._barge_in.clear()
             if not prompt.held:
                 self._out.append(Flush())
 
@@ -400,6 +320,7 @@ class TurnMachine:
             None if kind is UtteranceKind.SPEECH else due_ms,
             digits=digits,
             sealed=kind is UtteranceKind.DTMF,  # a key counts, whatever is said after it
+            heard_ms=self._heard_ms,
         )
         self._out.append(Decide(self.generation, utterance))
         return self._asked
@@ -409,24 +330,25 @@ class TurnMachine:
         asked = self._asked
         if asked is None or asked.answer is None or asked.due_ms is None or asked.due_ms > self.now_ms:
             return
+        answer = asked.answer
         if self._prompt is not None:
-            self._interrupt()
+            self._interrupt(even_protected=answer.ends_unheard)
             if self._prompt is not None:
                 return
-        answer = asked.answer
+        heard_ms = self._heard_ms if self._heard_ms != asked.heard_ms else None
         silence = asked.due_ms - self._segments.end_ms if asked.kind is UtteranceKind.SPEECH else 0
         wait_ms = self.now_ms - asked.due_ms + FRAME_MS
-        self._out.append(Commit(asked.generation, silence, wait_ms, asked.score))
+        self._out.append(Commit(asked.generation, silence, wait_ms, asked.score, heard_ms))
         self._asked = None
         self._open = False
         self._segments.close()
         self._barged_in, self._heard_ms = False, None
-        self.patience_ms = answer.patience_ms
+        self.patience_ms, self.pause_factor = answer.patience_ms, answer.pause_factor
         self._say(answer)
 
     def _say(self, answer: Answer) -> None:
         pcm = b"".join(stretch.pcm for stretch in answer.stretches)
-        prompt = _Prompt(answer, pcm)
+        prompt = Saying(answer, pcm)
         if pcm:
             self._prompt = prompt
             self._out.append(Play(pcm))

@@ -71,6 +71,7 @@ class Typed:
     """Stands where the recogniser is: the words are typed."""
 
     name = "typed"
+    load = 0.0
 
     def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> RecognitionStream:
         """Refuse: nothing is spoken here."""

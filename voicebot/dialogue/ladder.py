@@ -1,6 +1,6 @@
 """The rules of the conversation in the order in which they count; the first reply wins.
 
-What each does stands with it: `stops`, `times`, `unwilling`, `progress`. Names V1 to V20: `rules`.
+What each does stands with it: `stops`, `times`, `unwilling`, `progress`. Names V1 to V21: `rules`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ RULES: tuple[Rule, ...] = (
     stops.answered_by_machine,
     stops.angry,
     stops.closed,
+    stops.key,
     stops.human,
     stops.complaint,
     stops.robot,

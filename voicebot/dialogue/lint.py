@@ -54,10 +54,14 @@ def lint(model: PlaybookModel) -> Iterator[Mistake]:
             yield Mistake(
                 path, "nothing leads here: no examples, no answer, no role", "add customer lines as examples"
             )
+        yield from _turns(path, script)
     yield from _agenda(model, known, goals)
     for slot in model.defaults:
         if slot not in model.slots:
             yield Mistake(("defaults", slot), f"{slot} is not declared", "declare it under slots")
+    for key, target in model.keys.items():
+        if target not in known:
+            yield Mistake(("keys", key), f"there is no script {target}", "name an existing script")
 
 
 def _scripts(model: PlaybookModel) -> Iterator[tuple[Path, ScriptModel]]:
@@ -147,7 +151,7 @@ def _announcement(
         return
     path = (*paths[model.roles.announcement], "text")
     for wording_path, text in _wordings(paths[model.roles.announcement], script):
-        if wording_path[-2:-1] == ("reprompt",):
+        if wording_path[-2:-1] == ("reprompt",) or _announces(text, model):
             continue
         if model.company not in text:
             yield Mistake(
@@ -159,8 +163,7 @@ def _announcement(
             )
         if "录音" not in text:
             yield Mistake(wording_path, "the announcement must say that the call is recorded", "say 录音")
-    if not script.protected:
-        yield Mistake(path, "the announcement may not be interrupted", "add protected: true")
+    yield from _protected(path, script, model)
     if model.roles.opening != model.roles.announcement:
         opening = known.get(model.roles.opening)
         follows = {answer.then for answer in opening.answers.values()} if opening else set()
@@ -170,6 +173,23 @@ def _announcement(
                 "the announcement must be the opening, or follow every answer to it",
                 "use one script for both",
             )
+
+
+def _protected(path: Path, script: ScriptModel, model: PlaybookModel) -> Iterator[Mistake]:
+    """Check that nobody can talk the announcement short."""
+    if not script.protected:
+        yield Mistake(path, "the announcement may not be interrupted", "add protected: true")
+    elif isinstance(script.protected, str) and not _announces(script.protected, model):
+        yield Mistake(
+            (*path[:-1], "protected"),
+            "company, robot and recording may not be interrupted",
+            "protect the words that say them, or write protected: true",
+        )
+
+
+def _announces(text: str, model: PlaybookModel) -> bool:
+    """Return whether a text names company, robot and recording."""
+    return model.company in text and "录音" in text and any(word in text for word in _ROBOT)
 
 
 def _wordings(path: Path, script: ScriptModel) -> Iterator[tuple[Path, str]]:
@@ -228,11 +248,25 @@ def _links(
             )
 
 
+def _turns(path: Path, script: ScriptModel) -> Iterator[Mistake]:
+    """Check what a script says about keys and about being interrupted."""
+    for key, name in script.keys.items():
+        if name not in script.answers:
+            yield Mistake(
+                (*path, "keys", key), f"there is no answer {name}", f"use one of {_names(script.answers)}"
+            )
+    if isinstance(script.protected, str) and not script.text.startswith(script.protected):
+        yield Mistake(
+            (*path, "protected"), "the text does not begin with these words", "copy its first sentences"
+        )
+
+
 def _reached_without_examples(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> set[str | int]:
     reached: set[str | int] = {scene.default for scene in model.scenes.values()}
     reached |= set(model.agenda)
     for _, value in model.roles:
         reached |= {value} if isinstance(value, str) else set(value)
+    reached |= set(model.keys.values())
     for script in known.values():
         reached |= {answer.then for answer in script.answers.values()}
     return reached

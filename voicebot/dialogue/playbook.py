@@ -92,7 +92,15 @@ def _build(model: PlaybookModel, version: str) -> Playbook:
         company=model.company,
         product=model.product,
         scenes={
-            key: Scene(key, scene.title, scene.next, scene.default, scene.patience_ms, scene.protected)
+            key: Scene(
+                key,
+                scene.title,
+                scene.next,
+                scene.default,
+                scene.patience_ms,
+                scene.pause_factor,
+                scene.protected,
+            )
             for key, scene in model.scenes.items()
         },
         scripts=scripts,
@@ -109,6 +117,7 @@ def _build(model: PlaybookModel, version: str) -> Playbook:
         slots=dict(model.slots),
         defaults=dict(model.defaults),
         keywords=model.keywords,
+        keys=dict(model.keys),
         readings=dict(model.readings),
         agenda=model.agenda,
         outcomes=tuple(
@@ -134,11 +143,14 @@ def _script(key: str, scene: str, model: ScriptModel) -> Script:
         ),
         styles={style.value: text for style, text in model.styles.items()},
         variants=model.variants,
-        protected=model.protected,
+        protected=bool(model.protected),
+        protected_text=model.protected if isinstance(model.protected, str) else "",
         do_not_call=model.do_not_call,
         goal=model.goal,
         needs=model.needs,
         repeatable=model.repeatable,
         reprompt=model.reprompt,
         records=model.records,
+        patience_ms=model.patience_ms or 0,
+        keys=dict(model.keys),
     )

@@ -1,6 +1,6 @@
 """The dialogue policy (话术决策): an ordered list of explicit rules, then the best candidate.
 
-The rules are named V1 to V20 in `rules` and stand in `ladder`; the reasons that a decision stores
+The rules are named V1 to V21 in `rules` and stand in `ladder`; the reasons that a decision stores
 begin with the rule's name. This file turns the winning reply into a decision and the next state.
 """
 
@@ -73,7 +73,8 @@ class RulePolicy:
             playbook_version=playbook.version,
             protected=bool(script and script.protected),
             expect=after.expect,
-            patience_ms=scene.patience_ms if scene else 6000,
+            patience_ms=(script.patience_ms if script else 0) or (scene.patience_ms if scene else 6000),
+            pause_factor=scene.pause_factor if scene else 1.0,
             do_not_call=after.opted_out and not state.opted_out,
         )
         return decision, after

@@ -1,9 +1,9 @@
-"""The rules of the conversation, V1 to V20: what the policy guarantees and what benches check."""
+"""The rules of the conversation, V1 to V21: what the policy guarantees and what benches check."""
 
 from __future__ import annotations
 
 RULES: dict[str, str] = {
-    "V1": "接通后先说完整的开场声明：公司、机器人、录音；声明不被打断、不缩短",
+    "V1": "接通后先说完整的开场声明：公司、机器人、录音；声明（标明受保护的部分）不被打断、不缩短",
     "V2": "客户要求不再来电：马上道歉、登记、结束，不管语气，不管在哪个场景",
     "V3": "结束或登记以后不再推销",
     "V4": "第一次拒绝最多说一个理由，第二次拒绝就结束",
@@ -23,4 +23,5 @@ RULES: dict[str, str] = {
     "V18": "同样的输入和种子，得到同样的决定",
     "V20": "客户改口：后说的为准；改口说不，就不再劝",
     "V19": "转人工没有成功：如实说明，登记回电",
+    "V21": "电话按键：按话术里约定的意思办；约定为不再来电的，马上登记",
 }

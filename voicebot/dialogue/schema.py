@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.script import Action, Expect, Style
@@ -60,6 +60,9 @@ BY_RULE = frozenset(
 ACTS = frozenset(get_args(Act))
 
 Text = Annotated[str, Field(min_length=1)]
+_TRUTH = {"true": True, "false": False}  # YAML's scalars come as text
+Protected = Annotated[bool | Text, BeforeValidator(lambda told: _TRUTH.get(told, told))]
+Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
 
 
 class _Strict(BaseModel):
@@ -87,7 +90,9 @@ class ScriptModel(_Strict):
     variants: tuple[Text, ...] = ()
     reprompt: tuple[Text, ...] = ()
     records: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$|^$")] = ""
-    protected: bool = False
+    patience_ms: Annotated[int, Field(ge=1000, le=120_000)] | None = None  # of silence after it
+    keys: dict[Key, str] = {}  # on the telephone -> name of one of its answers
+    protected: Protected = False  # true, or the words with which the text begins
     do_not_call: bool = False
     goal: str = ""
     needs: tuple[str, ...] = ()
@@ -101,6 +106,7 @@ class SceneModel(_Strict):
     next: tuple[str, ...] = ()
     default: str = ""
     patience_ms: Annotated[int, Field(ge=1000, le=30000)] = 6000
+    pause_factor: Annotated[float, Field(ge=0.7, le=3)] = 1.0  # more: people may think longer here
     protected: bool = False
     scripts: dict[str, ScriptModel] = {}
 
@@ -142,6 +148,7 @@ class PlaybookModel(_Strict):
     slots: dict[str, SlotType] = {}
     defaults: dict[str, str] = {}
     keywords: tuple[Text, ...] = ()
+    keys: dict[Key, str] = {}  # on the telephone -> script id, wherever the conversation stands
     readings: dict[str, str] = {}
     agenda: tuple[Text, ...] = ()
     outcomes: tuple[OutcomeModel, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicebot.dialogue import machine, phrases
+from voicebot.dialogue import keys, machine, phrases
 from voicebot.dialogue import state as st
 from voicebot.dialogue.moment import Moment
 from voicebot.dialogue.state import Reply
@@ -69,8 +69,19 @@ def closed(moment: Moment) -> Reply | None:
     return None
 
 
+def key(moment: Moment) -> Reply | None:
+    """A key that the last script, or the playbook, has given a meaning."""
+    digit = moment.utterance.dtmf
+    if moment.utterance.kind is not UtteranceKind.DTMF:
+        return None
+    if script := keys.script(digit, moment.last, moment.playbook):
+        reason = f"V21 客户按了{digit}"
+        return stop(moment, f"{reason}：登记不再来电") if script.do_not_call else Reply(script, (reason,))
+    return None
+
+
 def human(moment: Moment) -> Reply | None:
-    if phrases.wants_human(moment.text) or moment.utterance.dtmf == "0":
+    if phrases.wants_human(moment.text):
         return Reply(moment.role(moment.playbook.handover), ("V5 客户要人工：马上转接",))
     return None
 

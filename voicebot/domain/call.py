@@ -114,6 +114,7 @@ class PromptRef:
     duration_ms: int
     engine: str
     protected: bool = False
+    protected_ms: int = 0  # so much of it, if not all
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ class Decision:
     protected: bool = False
     expect: Expect = Expect.OPEN
     patience_ms: int = 6000
+    pause_factor: float = 1.0  # of the scene that follows
     do_not_call: bool = False
 
 

@@ -33,14 +33,14 @@ class RecognitionStream(Protocol):
     def feed(self, pcm: bytes) -> None:
         """Take the next speech, at the rate the stream was opened with."""
 
-    def result(
-        self, *, final: bool, on_ending: Callable[[Sequence[float]], None] | None = None
-    ) -> Transcript:
-        """Return the words so far. Blocks while the engine computes; `final` ends the stream.
+    def ending(self) -> Sequence[float] | None:
+        """Return a vector of how the speech so far ends, before its words are known; None without one.
 
-        `on_ending` is called from the engine's thread with a vector of how the speech ends, before the words
-        are there, by an engine that has one.
+        Blocks while the engine computes; what it has computed serves `result` too.
         """
+
+    def result(self, *, final: bool) -> Transcript:
+        """Return the words so far. Blocks while the engine computes; `final` ends the stream."""
 
     def abort(self) -> None:
         """Throw the stream away; a running decode may finish unheard."""
@@ -50,6 +50,10 @@ class Recognizer(Protocol):
     """A speech recognition engine. Thread-safe: many streams at once."""
 
     name: str
+
+    @property
+    def load(self) -> float:
+        """Requests that are computed or wait, for each that can be computed at the same time."""
 
     def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> RecognitionStream:
         """Begin one utterance, told what is expected here."""

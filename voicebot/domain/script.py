@@ -67,6 +67,9 @@ class Script:
     repeatable: bool = False
     reprompt: tuple[str, ...] = ()  # other wordings after silence
     records: str = ""  # fact under which the class of the customer's answer is kept
+    patience_ms: int = 0  # silence before the customer is re-prompted after it; 0 = the scene's
+    keys: Mapping[str, str] = field(default_factory=dict)  # key on the telephone -> name of an answer
+    protected_text: str = ""  # with which `text` begins, if only that much is protected
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Scene:
     next: tuple[str, ...] = ()  # scenes that may follow
     default: str = ""  # script said when nothing fits
     patience_ms: int = 6000  # silence before the customer is re-prompted
+    pause_factor: float = 1.0  # how long customers may pause in a sentence here; 1 = as tuned
     protected: bool = False  # no exploration here
 
 
@@ -115,6 +119,7 @@ class Playbook:
     slots: Mapping[str, str] = field(default_factory=dict)  # slot name -> type
     defaults: Mapping[str, str] = field(default_factory=dict)  # slot name -> value
     keywords: tuple[str, ...] = ()  # domain words for jieba and the recogniser
+    keys: Mapping[str, str] = field(default_factory=dict)  # key on the telephone -> script id, anywhere
     readings: Mapping[str, str] = field(default_factory=dict)  # phrase -> pinyin for polyphones
     agenda: tuple[str, ...] = ()  # script ids that the bot wants to get through, in this order
     outcomes: tuple[GoalOutcome, ...] = ()  # of goals; the first that was reached counts

@@ -225,8 +225,9 @@ class RemoteConversation:
     def _failed(self, generation: int, error: InferenceError) -> None:
         """Take the server's word that something failed: one decision, or the call."""
         waiting = self._decisions.get(generation)
-        if waiting is not None and not waiting.done():
-            waiting.set_exception(error)
+        if waiting is not None:
+            if not waiting.done():  # else nobody waits any more: the customer went on
+                waiting.set_exception(error)
         elif generation == 0 or generation >= self._newest:
             self._break(error)
 
@@ -273,14 +274,15 @@ def _set(waiting: asyncio.Future[T] | None, value: T) -> None:
         waiting.set_result(value)
 
 
+def _prompt(told: pb.Prompt) -> PromptRef:
+    return PromptRef(told.key, told.text, told.duration_ms, told.engine, told.protected, told.protected_ms)
+
+
 def _result(decided: pb.Decided) -> TurnResult:
     return TurnResult(
         generation=decided.generation,
         action=Action(decided.action),
-        prompts=tuple(
-            PromptRef(prompt.key, prompt.text, prompt.duration_ms, prompt.engine, prompt.protected)
-            for prompt in decided.prompts
-        ),
+        prompts=tuple(_prompt(prompt) for prompt in decided.prompts),
         turn=codec.decode(Turn, decided.turn_json),
         snapshot=decided.snapshot,
         expect=Expect(decided.expect),

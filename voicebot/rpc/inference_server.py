@@ -243,6 +243,7 @@ def _decided(result: TurnResult) -> pb.Decided:
                 duration_ms=prompt.duration_ms,
                 engine=prompt.engine,
                 protected=prompt.protected,
+                protected_ms=prompt.protected_ms,
             )
             for prompt in result.prompts
         ],

@@ -7,7 +7,7 @@ import struct
 import threading
 from functools import cache
 
-from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, LINE_RATE_HZ, SILENT_FRAME
+from voicebot.domain.audio import FADE_BYTES, FRAME_BYTES, FRAME_MS, LINE_RATE_HZ, SILENT_FRAME, fade_out
 
 COMFORT_DBOV = -66.0  # heard as an open line, far below speech at -26
 
@@ -43,11 +43,12 @@ class Playout:
                 self._drained.clear()
 
     def flush(self) -> int:
-        """Drop what was not sent yet, at once. Returns its milliseconds."""
+        """Drop what was not sent yet, but for a fade within the next frame. Returns its milliseconds."""
         with self._lock:
             left = len(self._pcm) - self._at
-            self._pcm, self._at = b"", 0
-            self._drained.set()
+            self._pcm, self._at = fade_out(self._pcm[self._at : self._at + FADE_BYTES]), 0
+            if not self._pcm:
+                self._drained.set()
         return left * FRAME_MS // FRAME_BYTES
 
     def next_frame(self) -> bytes:

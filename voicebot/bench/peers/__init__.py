@@ -1,1 +1,1 @@
-"""Other frameworks, each run in its own environment by `bench turns`: nothing of ours is imported there but this folder."""
+"""Other frameworks, each in its own environment, for `bench turns`: only this folder of ours is there."""

@@ -117,9 +117,7 @@ class _Out(io.AudioOutput):
 
     def _finished(self, *, interrupted: bool) -> None:
         self._begun = False
-        self.on_playback_finished(
-            playback_position=self._speaker.played_ms / 1000, interrupted=interrupted
-        )
+        self.on_playback_finished(playback_position=self._speaker.played_ms / 1000, interrupted=interrupted)
 
 
 class LiveKitPeer:

@@ -1,4 +1,4 @@
-"""Pipecat as its users get it: Silero, its turn strategies, an oracle recogniser, a canned model, a cached voice.
+"""Pipecat as its users get it: Silero, its turn strategies; oracle recogniser, canned model, cached voice.
 
 Modes: `default` (Smart Turn at its own threshold) and `timeout` (its silence timer). Run by `bench turns`.
 """
@@ -129,9 +129,7 @@ class PipecatPeer:
         turns: dict[str, Any] = {"vad_analyzer": SileroVADAnalyzer()}
         if self._mode == "timeout":
             turns["user_turn_strategies"] = UserTurnStrategies(stop=[SpeechTimeoutUserTurnStopStrategy()])
-        user, assistant = LLMContextAggregatorPair(
-            LLMContext(), user_params=LLMUserAggregatorParams(**turns)
-        )
+        user, assistant = LLMContextAggregatorPair(LLMContext(), user_params=LLMUserAggregatorParams(**turns))
         steps = [self._in, recogniser, user, _Canned(), self._voice, out, assistant]
         self._worker = PipelineWorker(
             Pipeline(steps),

@@ -1,9 +1,9 @@
-"""One conversation of a framework on virtual wires: sounds go in frame by frame, in real time, and what it says is kept.
+"""One talk with a framework: sounds go in frame by frame, in real time, and what it says is kept.
 
 Runs inside the framework's own environment. A job is a JSON file:
-{"out": DIR, "trigger": FILE, "sounds": [{"id", "file", "end_ms", "over"}]}; files are 16 kHz 16-bit mono wav. For
-each sound, OUT/ID.wav holds what the framework said, from the sound's first sample on; OUT/talk.json what it cost.
-`over`: the sound comes while it answers `trigger`.
+{"out": DIR, "trigger": FILE, "sounds": [{"id", "file", "end_ms", "over"}]}; files are 16 kHz 16-bit mono wav.
+For each sound, OUT/ID.wav holds what the framework said, from the sound's first sample on; OUT/talk.json what
+it cost. `over`: the sound comes while it answers `trigger`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import random
 import struct
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -117,9 +117,8 @@ class Wire:
             await self.pass_on(pcm[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\0"))
 
 
-async def conduct(peer: Peer, job_file: Path) -> None:
+async def conduct(peer: Peer, job: Mapping[str, Any]) -> None:
     """Play every sound of a job and write down what the framework said."""
-    job = json.loads(job_file.read_text("utf-8"))
     out, sounds = Path(job["out"]), job["sounds"]
     speaker = Speaker()
     peer.reply = tone(SHORT_REPLY_MS)
@@ -143,7 +142,7 @@ async def conduct(peer: Peer, job_file: Path) -> None:
         "cpu_s_per_s": (time.process_time() - cpu) / wall,
         "frame_late_ms_p95": late[int(len(late) * 0.95)],
     }
-    (out / "talk.json").write_text(json.dumps(cost), "utf-8")
+    write_cost(out, cost)
     await peer.stop()
 
 
@@ -168,6 +167,11 @@ async def _over(peer: Peer, speaker: Speaker, wire: Wire, pcm: bytes, trigger: b
     await wire.rest(LONG_REPLY_MS + 1500 - len(pcm) * FRAME_MS // FRAME_BYTES)
 
 
+def write_cost(out: Path, cost: Mapping[str, float]) -> None:
+    """Write down what the talk cost."""
+    (out / "talk.json").write_text(json.dumps(cost), "utf-8")
+
+
 def tone(ms: int) -> bytes:
     """Return a reply that is easily told from silence."""
     size = RATE_HZ * ms // 1000
@@ -177,7 +181,7 @@ def tone(ms: int) -> bytes:
 def read(path: Path) -> bytes:
     """Return the samples of a wav file."""
     with wave.open(str(path)) as file:
-        return file.readframes(file.getnframes())
+        return bytes(file.readframes(file.getnframes()))
 
 
 def write(path: Path, pcm: bytes) -> None:
@@ -192,4 +196,4 @@ def write(path: Path, pcm: bytes) -> None:
 def main(make: Callable[[str], Any], arguments: list[str]) -> None:
     """Run `MODE JOB` with the peer that `make` returns for the mode."""
     mode, job = arguments
-    asyncio.run(conduct(make(mode), Path(job)))
+    asyncio.run(conduct(make(mode), json.loads(Path(job).read_text("utf-8"))))

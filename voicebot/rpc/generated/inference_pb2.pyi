@@ -111,18 +111,20 @@ class Opened(_message.Message):
     def __init__(self, snapshot: _Optional[bytes] = ...) -> None: ...
 
 class Prompt(_message.Message):
-    __slots__ = ("key", "text", "duration_ms", "engine", "protected")
+    __slots__ = ("key", "text", "duration_ms", "engine", "protected", "protected_ms")
     KEY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     DURATION_MS_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     PROTECTED_FIELD_NUMBER: _ClassVar[int]
+    PROTECTED_MS_FIELD_NUMBER: _ClassVar[int]
     key: str
     text: str
     duration_ms: int
     engine: str
     protected: bool
-    def __init__(self, key: _Optional[str] = ..., text: _Optional[str] = ..., duration_ms: _Optional[int] = ..., engine: _Optional[str] = ..., protected: _Optional[bool] = ...) -> None: ...
+    protected_ms: int
+    def __init__(self, key: _Optional[str] = ..., text: _Optional[str] = ..., duration_ms: _Optional[int] = ..., engine: _Optional[str] = ..., protected: _Optional[bool] = ..., protected_ms: _Optional[int] = ...) -> None: ...
 
 class Decided(_message.Message):
     __slots__ = ("generation", "action", "prompts", "turn_json", "snapshot", "expect", "patience_ms")

@@ -43,21 +43,20 @@ def hear(cases: Iterable[Case], decoder: Decoder, pause_ms: int = 200) -> Iterat
             continue
         silence, asked_ms, start, end = found
         samples = case.samples[start:end]
-        marks: list[tuple[float, F32]] = []
         began = time.perf_counter()
-        decoded = decoder.decode(
-            sound.at_engine_rate(_pcm(samples), LINE_RATE_HZ)[-int(12 * sound.ENGINE_RATE_HZ) :],
-            lambda ending, marks=marks: marks.append((time.perf_counter(), ending)),  # type: ignore[misc]  # bound default
-        )
+        window = sound.at_engine_rate(_pcm(samples), LINE_RATE_HZ)[-int(12 * sound.ENGINE_RATE_HZ) :]
+        encoded = decoder.encode(window)
+        seen = time.perf_counter()
+        decoded = decoder.decode(window, encoded)
         done = time.perf_counter()
         yield Heard(
             case,
             silence,
             asked_ms,
-            marks[0][1],
+            encoded.ending,
             cues.sound(samples),
             decoded.hypotheses[0][0] if decoded.hypotheses else "",
-            (marks[0][0] - began) * 1000,
+            (seen - began) * 1000,
             (done - began) * 1000,
             decoded.compute_s,
         )

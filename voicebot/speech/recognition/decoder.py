@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,15 @@ class Decoded:
     voiced_s: float
     compute_s: float  # CPU seconds of the decoder's own thread
     unprompted: str | None = None  # of a short text: what the model hears when nothing is suggested to it
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One window as the encoder sees it: the first part of the work, which tells how the speech ends."""
+
+    view: Any  # CTranslate2's; any decoder of the same weights can read it
+    ending: sound.F32  # mean of the last 200 ms: 512 numbers
+    compute_s: float  # CPU seconds
 
 
 class Decoder:
@@ -75,37 +83,34 @@ class Decoder:
         self._no_prompt = self._model.get_prompt(self._tokenizer, [], without_timestamps=True)
         self._frames = int(window_s * sound.ENGINE_RATE_HZ) // self._model.feature_extractor.hop_length
 
-    def decode(
-        self,
-        samples: sound.F32,
-        on_ending: Callable[[Sequence[float]], None] | None = None,
-    ) -> Decoded:
-        """Return the texts of at most one window of 16 kHz speech.
-
-        `on_ending` gets the mean of the encoder's output (512 numbers) over the last 200 ms, before the texts
-        are there: it tells ends of turns from pauses, and costs nothing extra.
-        """
+    def encode(self, samples: sound.F32) -> Encoded:
+        """Return the encoder's view of at most one window of 16 kHz speech."""
         began = time.thread_time(), self._cpu_s()
         features = self._model.feature_extractor(samples)[:, : self._frames]
         # silence, as in its training: padded with zeros, which are sound, it stops after the first words
         features = np.pad(
             features, ((0, 0), (0, self._frames - features.shape[1])), constant_values=features.min()
         )
-        encoded = self._model.encode(features)
-        if on_ending is not None:
-            end = max(1, min(samples.size // _ENCODER_STEP, self._frames // 2))
-            on_ending(np.array(encoded)[0, max(0, end - _ENDING_FRAMES) : end].mean(axis=0))
+        view = self._model.encode(features)
+        end = max(1, min(samples.size // _ENCODER_STEP, self._frames // 2))
+        ending = np.array(view)[0, max(0, end - _ENDING_FRAMES) : end].mean(axis=0)
+        return Encoded(view, ending, time.thread_time() - began[0] + self._cpu_s() - began[1])
+
+    def decode(self, samples: sound.F32, encoded: Encoded | None = None) -> Decoded:
+        """Return the texts of at most one window of 16 kHz speech, `encoded` already or not."""
+        encoded = encoded or self.encode(samples)
+        began = time.thread_time(), self._cpu_s()
         most_tokens = max(_FEWEST_TOKENS, int(samples.size / sound.ENGINE_RATE_HZ * TOKENS_PER_S))
-        hypotheses, mean_logprob = self._generate(encoded, self._prompt, most_tokens)
+        hypotheses, mean_logprob = self._generate(encoded.view, self._prompt, most_tokens)
         unprompted: str | None = None
         if hypotheses and 0 < len(comparable(hypotheses[0][0])) <= _SHORT:
-            unprompted = self._free(encoded, most_tokens)
+            unprompted = self._free(encoded.view, most_tokens)
         span = sound.voiced_span(samples)
         return Decoded(
             hypotheses,
             mean_logprob,
             span[1] - span[0] if span else 0.0,
-            time.thread_time() - began[0] + self._cpu_s() - began[1],
+            encoded.compute_s + time.thread_time() - began[0] + self._cpu_s() - began[1],
             unprompted,
         )
 

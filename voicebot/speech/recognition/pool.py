@@ -31,6 +31,8 @@ class DecoderPool(Generic[D]):
         """Start the threads."""
         self._jobs: queue.PriorityQueue[_Job[D]] = queue.PriorityQueue()
         self._count = itertools.count()
+        self._running = 0
+        self._counting = threading.Lock()
         self._threads = [
             threading.Thread(target=self._serve, args=(decoder,), name=f"{name}-{number}", daemon=True)
             for number, decoder in enumerate(decoders)
@@ -49,6 +51,11 @@ class DecoderPool(Generic[D]):
         """How many requests wait for a decoder."""
         return self._jobs.qsize()
 
+    @property
+    def load(self) -> float:
+        """Requests that are computed or wait, for each decoder."""
+        return (self._running + self._jobs.qsize()) / len(self._threads)
+
     def close(self) -> None:
         """End the threads after the work that is queued."""
         for _ in self._threads:
@@ -60,7 +67,14 @@ class DecoderPool(Generic[D]):
         while (job := self._jobs.get()).work is not None:
             if not job.future.set_running_or_notify_cancel():
                 continue
+            self._count_running(1)
             try:
                 job.future.set_result(job.work(decoder))
             except BaseException as error:  # noqa: BLE001 edge of a thread: whoever waits gets it
                 job.future.set_exception(error)
+            finally:
+                self._count_running(-1)
+
+    def _count_running(self, change: int) -> None:
+        with self._counting:
+            self._running += change

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypedDict
@@ -85,6 +85,11 @@ class VoskRecognizer:
             self._timeout_s,
         )
 
+    @property
+    def load(self) -> float:
+        """Return 0: it decodes while the speech comes in, so a decision costs next to nothing."""
+        return 0.0
+
     def close(self) -> None:
         """End the worker threads."""
         self._executor.shutdown(cancel_futures=True)
@@ -146,12 +151,10 @@ class VoskStream:
         self._waiting.append(pcm)
         self._executor.submit(self._decode)
 
-    def result(
-        self,
-        *,
-        final: bool,
-        on_ending: Callable[[Sequence[float]], None] | None = None,  # has no encoder to tell from
-    ) -> Transcript:
+    def ending(self) -> None:
+        """Return None: it has no encoder to tell from."""
+
+    def result(self, *, final: bool) -> Transcript:
         """Return the words so far. What comes after a speculative result is added to it."""
         if self._over:
             raise RecognitionError("the stream is over", hint="open a new one for the next utterance")

@@ -13,12 +13,13 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, replace
 from math import exp
 from pathlib import Path
+from typing import Any, TypeVar
 
 from voicebot.domain.errors import ModelError, RecognitionError
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript
 from voicebot.speech.recognition import sound
 from voicebot.speech.recognition.answers import Correction, Expected, agree, merge
-from voicebot.speech.recognition.decoder import Decoded, Decoder
+from voicebot.speech.recognition.decoder import Decoded, Decoder, Encoded
 from voicebot.speech.recognition.guards import invented
 from voicebot.speech.recognition.pool import DecoderPool
 from voicebot.speech.recognition.topic import choose
@@ -26,6 +27,8 @@ from voicebot.text.normalise import comparable, normalise
 
 WINDOW_S = 12.0
 _SHORTEST_S = 0.06  # of voice; less is a click
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,11 @@ class WhisperRecognizer:
         """Begin one utterance, told what is expected here."""
         return WhisperStream(self._pool, self.name, rate_hz, expected, self._longest_s, self._timeout_s)
 
+    @property
+    def load(self) -> float:
+        """Requests that are computed or wait, for each decoder."""
+        return self._pool.load
+
     def close(self) -> None:
         """End the worker threads."""
         self._pool.close()
@@ -98,7 +106,8 @@ class WhisperStream:
         self._dropped = 0
         self._read: _Read | None = None
         self._windows: dict[tuple[int, int], Decoded] = {}
-        self._running: Future[Transcript] | None = None
+        self._encoded: tuple[int, Encoded] | None = None  # the last window, and the size of the stream then
+        self._running: Future[Any] | None = None
         self._over = False
 
     def feed(self, pcm: bytes) -> None:
@@ -112,12 +121,19 @@ class WhisperStream:
             self._dropped += excess
             self._windows.clear()
 
-    def result(
-        self, *, final: bool, on_ending: Callable[[Sequence[float]], None] | None = None
-    ) -> Transcript:
-        """Return the words so far; computes only if speech came since the last result.
+    def ending(self) -> Sequence[float] | None:
+        """Return the encoder's view of the last 200 ms (see Decoder.encode); None where nobody speaks.
 
-        `on_ending` gets the encoder's view of the last 200 ms as soon as it is there (see Decoder.decode).
+        Raises:
+            RecognitionError: the stream is over, or no decoder was free in time.
+        """
+        pcm = bytes(self._pcm)
+        if self._over:
+            raise RecognitionError("the stream is over", hint="open a new one for the next utterance")
+        return self._compute(lambda decoder: self._end_of(decoder, pcm), urgent=False)
+
+    def result(self, *, final: bool) -> Transcript:
+        """Return the words so far; computes only if speech came since the last result.
 
         Raises:
             RecognitionError: the stream is over, or no decoder was free in time.
@@ -130,21 +146,23 @@ class WhisperStream:
         if read is not None and self._unchanged(read, pcm):
             return read.transcript
         began = len(pcm) + self._dropped
-        self._running = self._pool.submit(
-            lambda decoder: self._transcribe(decoder, pcm, on_ending), urgent=final
-        )
+        transcript = self._compute(lambda decoder: self._transcribe(decoder, pcm), urgent=final)
+        self._read = _Read(began, sound.peak_dbov(pcm, self._rate_hz), transcript)
+        return transcript
+
+    def _compute(self, work: Callable[[Decoder], T], *, urgent: bool) -> T:
+        running = self._pool.submit(work, urgent=urgent)
+        self._running = running
         try:
-            transcript = self._running.result(self._timeout_s)
+            return running.result(self._timeout_s)
         except FutureTimeout as late:
-            self._running.cancel()
+            running.cancel()
             raise RecognitionError(
                 f"no result within {self._timeout_s:g} s, {self._pool.waiting} requests wait",
                 hint="take fewer calls at once, or set VOICEBOT_ASR_THREADS higher",
             ) from late
         except CancelledError as aborted:
             raise RecognitionError("the utterance was aborted") from aborted
-        self._read = _Read(began, sound.peak_dbov(pcm, self._rate_hz), transcript)
-        return transcript
 
     def abort(self) -> None:
         """Throw the stream away; a decode that waits is never begun."""
@@ -157,21 +175,29 @@ class WhisperStream:
         since = pcm[max(0, read.size - self._dropped) :]
         return sound.is_quiet(since, self._rate_hz, read.peak_dbov)
 
-    def _transcribe(
-        self, decoder: Decoder, pcm: bytes, on_ending: Callable[[Sequence[float]], None] | None
-    ) -> Transcript:
+    def _end_of(self, decoder: Decoder, pcm: bytes) -> Sequence[float] | None:
+        samples = sound.at_engine_rate(pcm, self._rate_hz)
+        if not _spoken(samples):
+            return None
+        start, end = sound.cuts(samples, WINDOW_S)[-1]
+        encoded = decoder.encode(samples[start:end])
+        self._encoded = (len(pcm) + self._dropped, encoded)
+        return [float(value) for value in encoded.ending]
+
+    def _transcribe(self, decoder: Decoder, pcm: bytes) -> Transcript:
         began = time.thread_time()
         samples = sound.at_engine_rate(pcm, self._rate_hz)
         span = sound.voiced_span(samples)
-        if span is None or span[1] - span[0] < _SHORTEST_S:
+        if span is None or not _spoken(samples):
             return Transcript("", engine=self._engine, compute_s=time.thread_time() - began)
         parts, decoding_s = [], 0.0
         stretches = sound.cuts(samples, WINDOW_S)
+        known = self._encoded
         for start, end in stretches:
             part = self._windows.get((start, end))
             if part is None:
-                last = (start, end) == stretches[-1]
-                part = decoder.decode(samples[start:end], on_ending if last else None)
+                seen = (start, end) == stretches[-1] and known and known[0] == len(pcm) + self._dropped
+                part = decoder.decode(samples[start:end], known[1] if known and seen else None)
                 decoding_s += part.compute_s
                 self._windows[(start, end)] = part
             parts.append(part)
@@ -207,3 +233,8 @@ class WhisperStream:
         if believed.method == "1-best" and text == heard:
             believed = choose(self._expectation, part.hypotheses)
         return replace(believed, belief=belief)
+
+
+def _spoken(samples: sound.F32) -> bool:
+    span = sound.voiced_span(samples)
+    return span is not None and span[1] - span[0] >= _SHORTEST_S
