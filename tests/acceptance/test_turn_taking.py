@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,13 @@ from voicebot.call.turns import (
     Play,
     Stretch,
     TurnMachine,
+    stretches_of,
 )
-from voicebot.domain.audio import FRAME_BYTES, FRAME_MS
-from voicebot.domain.call import Progress
+from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, Audio
+from voicebot.domain.call import Progress, PromptRef
 from voicebot.domain.dialogue import Decision, DialogueState
 from voicebot.domain.emotion import EmotionLabel
+from voicebot.domain.script import Playbook
 from voicebot.domain.speech import UtteranceKind
 from voicebot.speech.endpointing.scorer import BACKCHANNELS
 
@@ -50,12 +54,27 @@ class Scene:
         self._customer: dict[str, Any] = {}
         self._due: list[tuple[int, Progress | Answer]] = []
         self._pending: dict[int, tuple[Decision, DialogueState, Decide, str]] = {}
+        self.sent: list[bytes] = []  # what the line said, 20 ms each
+        self._queue = b""
         self._take(self.machine.begin())
 
     def run(self, ms: int, *, voice: bool = False) -> None:
         for _ in range(ms // FRAME_MS):
-            self._deliver()
-            self._take(self.machine.frame(bytes(FRAME_BYTES), voice))
+            self._frame(bytes(FRAME_BYTES), voice=voice)
+
+    def echo(self, ms: int) -> None:
+        """Let the far end send back what was said 160 ms ago, 12 dB quieter."""
+        for _ in range(ms // FRAME_MS):
+            late = struct.unpack(f"<{FRAME_BYTES // 2}h", self.sent[-8])
+            self._frame(
+                struct.pack(f"<{FRAME_BYTES // 2}h", *(level // 4 for level in late)), voice=any(late)
+            )
+
+    def _frame(self, pcm: bytes, *, voice: bool) -> None:
+        self._deliver()
+        self._take(self.machine.frame(pcm, voice))
+        self.sent.append(self._queue[:FRAME_BYTES].ljust(FRAME_BYTES, b"\0"))
+        self._queue = self._queue[FRAME_BYTES:]
 
     def step(self, step: Any) -> None:
         match step:
@@ -67,6 +86,8 @@ class Scene:
                 self.run(ms)
             case {"quiet": ms}:
                 self.run(ms)
+            case {"echo": ms}:
+                self.echo(ms)
             case {"key": digit}:
                 self._take(self.machine.dtmf(digit))
             case {"customer": customer}:
@@ -99,7 +120,11 @@ class Scene:
     def _take(self, outputs: list[Output]) -> None:
         for output in outputs:
             self.log.append((self.machine.now_ms, output))
-            if isinstance(output, Decide):
+            if isinstance(output, Play):
+                self._queue += output.pcm
+            elif isinstance(output, Flush):
+                self._queue = b""
+            elif isinstance(output, Decide):
                 self._decide(output)
             elif isinstance(output, Commit):
                 decision, after, asked, words = self._pending[output.generation]
@@ -108,7 +133,8 @@ class Scene:
                 self.texts.append(decision.script_text)
                 if asked.utterance.kind is UtteranceKind.SPEECH:
                     self.heard.append(words)
-                    self.heard_ms += [asked.utterance.heard_ms] if asked.utterance.heard_ms else []
+                heard_ms = output.heard_ms or asked.utterance.heard_ms
+                self.heard_ms += [heard_ms] if heard_ms else []
 
     def _decide(self, asked: Decide) -> None:
         """Decide as inference does: on the committed state, and as late."""
@@ -130,12 +156,32 @@ class Scene:
                 words_known=True,
             )
             self._due.append((now + WORDS_AFTER_MS, told))
-        pcm = b"\1\0" * (len(decision.script_text) * MS_PER_HANZI * 8)
         answer = Answer(
-            asked.generation, (Stretch(pcm, decision.protected),), decision.action, decision.patience_ms
+            asked.generation,
+            stretches(decision, self.dialogue.playbook),
+            decision.action,
+            decision.patience_ms,
+            decision.pause_factor,
         )
         late = self._customer.get("decided_after", DECIDED_AFTER_MS) if kind is UtteranceKind.SPEECH else 40
         self._due.append((now + late, answer))
+
+
+def stretches(decision: Decision, playbook: Playbook) -> tuple[Stretch, ...]:
+    """Say a script as noise whose loudness changes from frame to frame, 180 ms a hanzi."""
+    dice = random.Random(decision.script_text)
+    frames = len(decision.script_text) * MS_PER_HANZI // FRAME_MS
+    pcm = b"".join(struct.pack("<h", dice.choice((200, 1000, 4000, 9000))) * 160 for _ in range(frames))
+    script = playbook.scripts.get(decision.script_id)
+    ref = PromptRef(
+        "",
+        decision.script_text,
+        len(pcm) // 16,
+        "",
+        decision.protected,
+        len(script.protected_text) * MS_PER_HANZI if script else 0,
+    )
+    return stretches_of(ref, Audio(pcm))
 
 
 def titles() -> list[str]:

@@ -183,3 +183,26 @@ def test_every_closing_script_ends_the_call() -> None:
     for script in loan.scripts.values():
         if script.scene == "closing":
             assert ending(loan, script.id) is Action.HANG_UP, script.id
+
+
+def test_keys_and_protected_words_are_read() -> None:
+    told = SOUND.replace("protected: true", "protected: 您好，我是示例公司的机器人，本次通话会录音。")
+    book = playbook.parse(told + 'keys: {"9": never}\n', "x.yaml")
+    assert book.keys == {"9": "never"}
+    assert book.scripts["hello"].protected
+    assert book.scripts["hello"].protected_text.endswith("录音。")
+
+
+def test_protected_words_must_hold_the_announcement_and_begin_the_text() -> None:
+    told = mistakes(SOUND.replace("protected: true", "protected: 我是"))
+    assert "company, robot and recording" in told
+    assert "does not begin" in told
+
+
+def test_a_key_must_lead_somewhere() -> None:
+    told = mistakes(
+        SOUND.replace("protected: true", 'protected: true\n        keys: {"1": maybe}')
+        + 'keys: {"9": nobody}\n'
+    )
+    assert "there is no answer maybe" in told
+    assert "there is no script nobody" in told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import exp
@@ -63,6 +63,11 @@ class SherpaRecognizer:
         """Begin one utterance, told what is expected here."""
         reader = Streaming(self._opened, rate_hz) if self._opened.streams else AtTheEnd(self._opened, rate_hz)
         return SherpaStream(reader, self.name, rate_hz, expected, self._executor, self._timeout_s)
+
+    @property
+    def load(self) -> float:
+        """Return 0: its models decode faster than people speak."""
+        return 0.0
 
     def close(self) -> None:
         """End the worker threads."""
@@ -179,12 +184,10 @@ class SherpaStream:
         if self._reader.eager:
             self._executor.submit(self._take)
 
-    def result(
-        self,
-        *,
-        final: bool,
-        on_ending: Callable[[Sequence[float]], None] | None = None,  # has no encoder to tell from
-    ) -> Transcript:
+    def ending(self) -> None:
+        """Return None: its models show nothing of how speech ends."""
+
+    def result(self, *, final: bool) -> Transcript:
         """Return the words so far. What comes after a speculative result is added to it."""
         if self._over:
             raise RecognitionError("the stream is over", hint="open a new one for the next utterance")
