@@ -79,7 +79,7 @@ def test_errors_and_short_speech_count_as_lost(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_pyttsx3_loses_nothing_while_its_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voice, "KILL_EVERY_S", 0.3)
+    monkeypatch.setattr(voice, "KILL_EVERY_S", 1.0)
     lost, kills, requests = voice.pyttsx3_lost(requests=200, seed=1)
     assert (lost, requests) == (0, 200)
     assert kills > 0

@@ -155,7 +155,7 @@ def test_a_changed_file_is_a_new_version_and_the_old_one_stays_for_running_calls
     new = source.get("survey")
     assert new.version != old.version
     assert source.get("survey", old.version) == old
-    assert source.ids() == ("consumer_loan", "survey")
+    assert source.ids() == ("after_sales", "consumer_loan", "survey")
 
 
 def test_an_id_from_outside_reaches_no_other_file(tmp_path: Path) -> None:
