@@ -129,6 +129,10 @@ class Progress:
         if report.cer is not None:
             self._console.print(f"character error rate of what was understood: {report.cer:.3f}")
 
+    def console(self, link: str) -> None:
+        """Say where the calls can be watched in a browser."""
+        self._console.print(f"· watch in a browser: [bold]{link}[/bold]", soft_wrap=True, highlight=False)
+
     def waiting(self, addresses: Sequence[str]) -> None:
         """Say where the bot can be called now."""
         self._console.print("call the bot with any softphone at " + " or ".join(addresses) + "; Ctrl-C ends")

@@ -18,6 +18,7 @@ from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.domain.errors import CampaignError
 from voicebot.domain.ids import uuid7
 from voicebot.domain.speech import UtteranceKind
+from voicebot.domain.users import Role, User
 from voicebot.registry import resources
 from voicebot.service.child import Child
 from voicebot.service.lines import Lines
@@ -29,6 +30,8 @@ from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.outcomes import CallDetail, CallOutcome, OutcomeFilter, OutcomeRepository
 from voicebot.store.session import Database
+from voicebot.store.user_sessions import UserSessionRepository
+from voicebot.store.users import UserRepository
 from voicebot.text.distance import character_error
 
 PLAYBOOK = "consumer_loan"
@@ -37,6 +40,7 @@ LONGEST_S = 600.0
 RING_S = 8.0
 POLL_S = 0.5
 SLACK_S = 0.3  # by which the two ends' clocks and the line's delay may differ
+GUEST = "demo"  # who looks at the demo in the console
 AGENT = "agent"  # role of the personas who take transfers
 
 
@@ -51,6 +55,9 @@ class Screen(Protocol):
 
     def finished(self, report: Report) -> None:
         """Show what came of it."""
+
+    def console(self, link: str) -> None:
+        """Say where the calls can be watched in a browser."""
 
     def waiting(self, addresses: Sequence[str]) -> None:
         """Say where the bot can be called now."""
@@ -165,6 +172,9 @@ async def run(settings: Settings, screen: Screen, *, only: Sequence[str] = (), k
             "rtp_port": 0,
             "inference_port": 0,
             "line_port": 0,
+            "console_bind": "127.0.0.1",
+            "console_port": settings.console_port if keep else 0,
+            "console_url": "",
             "open_playbook": PLAYBOOK,
         }
     )
@@ -173,15 +183,17 @@ async def run(settings: Settings, screen: Screen, *, only: Sequence[str] = (), k
     logs = settings.home / "logs" / "demo"
     screen.step("Postgres")
     with bootstrap.store(settings) as store:
-        screen.step(f"inference, line workers, dialer (logs: {logs})")
+        screen.step(f"inference, line workers, dialer, console (logs: {logs})")
         url = str(store.engine.url.render_as_string(hide_password=False))
         # The agent's phone is another process: a transferred customer needs one leg more.
         async with (
-            Supervisor(settings, url, logs) as supervisor,
+            Supervisor(settings, url, logs, console=True) as supervisor,
             _phone("customer", logs) as phone,
             _phone("agent", logs) as agent,
         ):
             screen.step(f"simulated customers at {phone.facts['sip_uri']}")
+            assert supervisor.console is not None
+            screen.console(await asyncio.to_thread(_guest, store, str(supervisor.console.facts["url"])))
             campaign = _campaign_of(phone.facts["sip_uri"], agent.facts["sip_uri"])
             report = await _call_all(settings, store, supervisor, campaign, customers, logs, screen)
             screen.finished(report)
@@ -189,6 +201,15 @@ async def run(settings: Settings, screen: Screen, *, only: Sequence[str] = (), k
                 screen.waiting([line.facts["sip_uri"] for line in supervisor.lines])
                 await asyncio.Event().wait()
     return report
+
+
+def _guest(store: Database, console: str) -> str:
+    """Return a link that signs somebody in, once, to look at the demo as a manager."""
+    with store.transaction() as session:
+        users = UserRepository(session)
+        known = users.named(GUEST)
+        guest = known[0] if known else users.add(User("", GUEST, Role.MANAGER))
+        return f"{console}/login/once/{UserSessionRepository(session).link(guest, datetime.now(UTC))}"
 
 
 @asynccontextmanager

@@ -72,31 +72,21 @@ class OutcomeRepository:
 
     def find(self, wanted: OutcomeFilter) -> Iterator[CallOutcome]:
         """Yield outcomes, the newest first."""
-        query = _outcomes().order_by(OutcomeRow.at.desc(), OutcomeRow.call_id.desc())
-        if wanted.campaign_id:
-            query = query.where(OutcomeRow.campaign_id == row_id(wanted.campaign_id))
-        if wanted.dispositions:
-            query = query.where(OutcomeRow.disposition.in_([kind.value for kind in wanted.dispositions]))
-        if wanted.intent_levels:
-            query = query.where(OutcomeRow.intent_level.in_([level.value for level in wanted.intent_levels]))
-        if wanted.since:
-            query = query.where(OutcomeRow.at >= wanted.since)
-        if wanted.until:
-            query = query.where(OutcomeRow.at < wanted.until)
+        query = filtered(outcomes_query(), wanted).order_by(OutcomeRow.at.desc(), OutcomeRow.call_id.desc())
         if wanted.limit:
             query = query.limit(wanted.limit)
         for row in self._session.execute(query.execution_options(yield_per=1000)):
-            yield _outcome(row)
+            yield outcome_of(row)
 
     def call(self, call_id: str) -> CallDetail:
         """Return one call by its id, or by the beginning or the end of it. Raises DataError."""
         found = self._resolve(call_id)
         call = self._session.get_one(CallRow, found)
-        row = self._session.execute(_outcomes().where(OutcomeRow.call_id == found)).first()
+        row = self._session.execute(outcomes_query().where(OutcomeRow.call_id == found)).first()
         turns = self._session.scalars(select(TurnRow).where(TurnRow.call_id == found).order_by(TurnRow.seq))
         names = [column.name for column in TurnRow.__table__.columns if column.name not in HIDDEN]
         return CallDetail(
-            outcome=_outcome(row) if row else None,
+            outcome=outcome_of(row) if row else None,
             call_id=str(found),
             started_at=call.started_at,
             answered_at=call.answered_at,
@@ -126,7 +116,8 @@ class OutcomeRepository:
         return found[0]
 
 
-def _outcomes() -> Select[*tuple[Any, ...]]:
+def outcomes_query() -> Select[*tuple[Any, ...]]:
+    """Return the query of outcomes with what belongs to them; `outcome_of` reads its rows."""
     return (
         select(
             OutcomeRow,
@@ -144,7 +135,23 @@ def _outcomes() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _outcome(row: Any) -> CallOutcome:
+def filtered(query: Select[*tuple[Any, ...]], wanted: OutcomeFilter) -> Select[*tuple[Any, ...]]:
+    """Return a query over outcomes with a filter's conditions."""
+    if wanted.campaign_id:
+        query = query.where(OutcomeRow.campaign_id == row_id(wanted.campaign_id))
+    if wanted.dispositions:
+        query = query.where(OutcomeRow.disposition.in_([kind.value for kind in wanted.dispositions]))
+    if wanted.intent_levels:
+        query = query.where(OutcomeRow.intent_level.in_([level.value for level in wanted.intent_levels]))
+    if wanted.since:
+        query = query.where(OutcomeRow.at >= wanted.since)
+    if wanted.until:
+        query = query.where(OutcomeRow.at < wanted.until)
+    return query
+
+
+def outcome_of(row: Any) -> CallOutcome:
+    """Return a row of `outcomes_query`."""
     outcome: OutcomeRow = row[0]
     talked = (row.ended_at - row.answered_at).total_seconds() if row.answered_at and row.ended_at else 0.0
     return CallOutcome(

@@ -6,6 +6,7 @@ from voicebot.store.tables.agents import AgentRow, FeedbackRow, TakeoverRow
 from voicebot.store.tables.base import Base
 from voicebot.store.tables.calls import CallRow, OutcomeRow, TurnRow
 from voicebot.store.tables.campaigns import AttemptRow, CampaignRow, ContactRow, DoNotCallRow
+from voicebot.store.tables.console import ApiAnswerRow, ApiTokenRow, SavedViewRow
 from voicebot.store.tables.rollups import (
     EmotionRollupRow,
     LatencyRollupRow,
@@ -19,6 +20,8 @@ from voicebot.store.tables.users import AuditRow, SignInFailureRow, SignInLinkRo
 
 __all__ = [
     "AgentRow",
+    "ApiAnswerRow",
+    "ApiTokenRow",
     "AttemptRow",
     "AuditRow",
     "Base",
@@ -35,6 +38,7 @@ __all__ = [
     "PromptRow",
     "ReasonRollupRow",
     "RollupStateRow",
+    "SavedViewRow",
     "ScriptRollupRow",
     "SignInFailureRow",
     "SignInLinkRow",
