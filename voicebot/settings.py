@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     console_url: str = Field(
         "", description="how browsers reach the console, e.g. https://voicebot.example.com behind a proxy"
     )
+    console_zone: str = Field("Asia/Shanghai", description="time zone in which the console shows times")
     oidc_issuer: str = Field("", description="URL of an OpenID Connect provider; empty = none")
     oidc_client_id: str = Field("", description="this console's client id at the provider")
     oidc_client_secret: SecretStr | None = Field(None, description="its secret")

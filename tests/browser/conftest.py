@@ -124,6 +124,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
         page.on("console", lambda said: errors.append(said.text) if _is_error(said.type, said.text) else None)
 
     opened.on("page", note)
+    opened.set_default_timeout(20_000)
     yield opened
     opened.close()
     assert errors == []

@@ -13,6 +13,7 @@ import voicebot
 from voicebot.console import pages
 from voicebot.console.auth.gate import Gate
 from voicebot.console.auth.login import SignIn
+from voicebot.console.exports import exports
 from voicebot.console.frame import Pages
 from voicebot.console.house import House
 from voicebot.console.recordings import recordings
@@ -29,6 +30,7 @@ def build(house: House) -> FastAPI:
     app.mount("/static", StaticFiles(directory=STATIC))
     app.include_router(SignIn(house).router)
     app.include_router(recordings(house))
+    app.include_router(exports(house))
 
     @app.get("/health", include_in_schema=False)
     async def health() -> dict[str, str]:

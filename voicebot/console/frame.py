@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from nicegui import ui
 
 from voicebot.console.house import House
-from voicebot.console.layout import dress, navigation
+from voicebot.console.layout import dress, navigation, watch_session
 from voicebot.console.visitor import Visitor
 from voicebot.domain.errors import VoicebotError
 from voicebot.domain.users import Right
@@ -60,21 +60,15 @@ class Pages:
 
         def decorate(build: Builder) -> Builder:
             async def framed(request: Request, **parameters: Any) -> Response | None:
-                visitor = Visitor(self.house, request.state.session)
+                visitor = Visitor(self.house, request.state.session, request.query_params)
                 ui.page_title(f"{visitor.t(f'nav.{key}')} · voicebot")
                 dress(visitor)
                 navigation(visitor, self.entries, path)
                 with ui.element("main").classes("vb-main") as content:
                     ui.skip_link(visitor.t("frame.skip"), target=content)
-                    if right is not None and not visitor.may(right):
-                        ui.context.client.status_code = 403
-                        _forbidden(visitor)
-                        return None
-                    try:
-                        return await build(visitor, **parameters)
-                    except VoicebotError as error:
-                        failure(visitor, error)
-                return None
+                    answer = await self._fill(visitor, build, right, parameters)
+                    watch_session(visitor)
+                return answer
 
             framed.__signature__ = _signature(build)  # type: ignore[attr-defined]
             framed.__name__ = build.__name__
@@ -82,6 +76,19 @@ class Pages:
             return build
 
         return decorate
+
+    async def _fill(
+        self, visitor: Visitor, build: Builder, right: Right | None, parameters: dict[str, Any]
+    ) -> Response | None:
+        if right is not None and not visitor.may(right):
+            ui.context.client.status_code = 403
+            _forbidden(visitor)
+            return None
+        try:
+            return await build(visitor, **parameters)
+        except VoicebotError as error:
+            failure(visitor, error)
+        return None
 
 
 def _signature(build: Builder) -> inspect.Signature:

@@ -25,6 +25,10 @@ def dress(visitor: Visitor) -> None:
     ui.dark_mode(visitor.user.dark)
     ui.run_javascript(f"document.documentElement.lang = '{visitor.user.language}'")
 
+
+def watch_session(visitor: Visitor) -> None:
+    """Close the page when its session ends. Called last: a timer makes NiceGUI send the page at once."""
+
     async def still_there() -> None:
         if not await visitor.still_signed_in():
             ui.navigate.to("/login")
@@ -34,7 +38,8 @@ def dress(visitor: Visitor) -> None:
 
 def navigation(visitor: Visitor, entries: Sequence[Entry], here: str) -> None:
     """Draw the header and the navigation that this visitor may use."""
-    drawer = ui.left_drawer(bordered=True).classes("vb-drawer").props("breakpoint=900 width=220")
+    drawer = ui.left_drawer(value=False, bordered=True).classes("vb-drawer")
+    drawer.props("show-if-above breakpoint=900 width=220")
     with drawer, ui.element("nav").props(f'aria-label="{visitor.t("frame.menu")}"').classes("vb-nav"):
         group = ""
         for entry in entries:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import wave
 from pathlib import Path
 
+import numpy as np
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse
+from pydantic import BaseModel
 
 from voicebot.console.house import House
 from voicebot.domain.errors import DataError
@@ -39,7 +43,45 @@ def recordings(house: House) -> APIRouter:
             raise HTTPException(404, str(error)) from None
         return FileResponse(path, media_type="audio/wav")
 
+    @router.get("/recordings/{call_id}/peaks")
+    async def waveform(request: Request, call_id: str) -> Waveform:
+        """Return the waveform of a recording."""
+        if not request.state.session.user.may(Right.HEAR_CALLS):
+            raise HTTPException(403, "not allowed")
+        try:
+            key = await house.query(lambda session: OutcomeRepository(session).recording(call_id))
+            return await asyncio.to_thread(peaks, recording_file(house, key))
+        except DataError as error:
+            raise HTTPException(404, str(error)) from None
+
     return router
+
+
+class Waveform(BaseModel):
+    """How loud both sides are over time: 0-1 for each of a few hundred slices."""
+
+    duration_s: float
+    customer: list[float]
+    bot: list[float]
+
+
+def peaks(path: Path, slices: int = 600) -> Waveform:
+    """Return the waveform of a 16-bit WAV. Raises DataError if it is another file."""
+    try:
+        with wave.open(str(path)) as file:
+            frames, channels, rate = file.getnframes(), file.getnchannels(), file.getframerate()
+            sound = np.frombuffer(file.readframes(frames), "<i2").reshape(-1, channels)
+    except (wave.Error, EOFError, ValueError) as error:
+        raise DataError("the recording is damaged") from error
+    if not len(sound):
+        return Waveform(duration_s=0.0, customer=[0.0], bot=[0.0])
+    size = max(1, -(-len(sound) // slices))
+    padded = np.pad(np.abs(sound.astype(np.int32)), ((0, -len(sound) % size), (0, 0)))
+    loud = padded.reshape(-1, size, channels).max(axis=1) / 32768
+    # Speech on the line is quiet against full scale: what is seen is relative to the loudest.
+    top = max(float(loud.max()), 0.01)
+    lanes = [[round(float(value), 3) for value in lane / top] for lane in loud.T]
+    return Waveform(duration_s=frames / rate, customer=lanes[0], bot=lanes[-1])
 
 
 def recording_file(house: House, key: str) -> Path:

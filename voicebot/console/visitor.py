@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -29,10 +29,11 @@ class ForbiddenError(VoicebotError):
 class Visitor:
     """One page open in one browser of a user."""
 
-    def __init__(self, house: House, session: UserSession) -> None:
-        """Take the session that the gate found."""
+    def __init__(self, house: House, session: UserSession, asked: Mapping[str, str]) -> None:
+        """Take the session that the gate found, and what stands behind the ? of the address."""
         self.house = house
         self.session = session
+        self.asked = asked
 
     @property
     def user(self) -> User:

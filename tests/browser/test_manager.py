@@ -1,0 +1,97 @@
+"""What a manager does with campaigns and calls, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Console
+from tests.browser.seed import seed
+from voicebot.domain.users import Role
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_manager_finds_a_call_hears_it_and_sees_why(
+    console: Console, sign_in: Callable[[Role], Page]
+) -> None:
+    seed(console.database, console.home)
+    page = sign_in(Role.MANAGER)
+    expect(page.get_by_text("今日外呼")).to_be_visible()
+    page.get_by_role("link", name="春季回访").click()
+    expect(page.get_by_role("heading", name="春季回访")).to_be_visible()
+    page.get_by_role("link", name="通话结果").click()
+    expect(page.get_by_text("共 14 条")).to_be_visible()
+    page.goto(f"{console.url}/outcomes?disposition=interested&intent=A")
+    expect(page.get_by_text("共 2 条")).to_be_visible()
+    page.locator("tbody a").first.click()
+    expect(page.get_by_role("heading", name="通话 ")).to_be_visible()
+    page.wait_for_selector("vb-player[data-ready]")
+    page.locator("[data-start]").nth(1).click()
+    expect(page.locator("[data-start].vb-now")).to_have_count(1)
+    page.get_by_text("候选话术、原因").first.click()
+    expect(page.get_by_text("✓ callback_offer").first).to_be_visible()
+    expect(page.get_by_text("busy and calm").first).to_be_visible()
+
+
+def test_a_number_is_revealed_for_a_reason_only(console: Console, sign_in: Callable[[Role], Page]) -> None:
+    seed(console.database, console.home, calls=1)
+    page = sign_in(Role.MANAGER)
+    page.goto(f"{console.url}/outcomes")
+    page.locator("tbody a").first.click()
+    page.get_by_role("button", name="查看完整号码").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="查看完整号码").click()
+    expect(page.get_by_text("请写明原因")).to_be_visible()
+    expect(page.get_by_text("+99912340000")).to_have_count(0)
+    dialog.get_by_label("原因").fill("客户投诉，需要回电核实")
+    dialog.get_by_role("button", name="查看完整号码").click()
+    expect(page.get_by_text("+99912340000")).to_be_visible()
+    with console.database.transaction() as session:
+        from voicebot.store.audit import AuditRepository
+
+        [entry] = AuditRepository(session).find(action="reveal_number")
+    assert (entry.actor, entry.detail) == ("manager", {"reason": "客户投诉，需要回电核实"})
+
+
+def test_a_list_is_uploaded_and_what_can_not_be_used_is_told(
+    console: Console, sign_in: Callable[[Role], Page], tmp_path: Path
+) -> None:
+    page = sign_in(Role.MANAGER)
+    page.goto(f"{console.url}/campaigns/new")
+    page.get_by_label("任务名称").fill("秋季回访")
+    page.get_by_label("线路（SIP 地址").fill("sip:{number}@sbc.example.com")
+    page.get_by_role("button", name="新建", exact=True).click()
+    expect(page.get_by_text("下一步：上传客户名单")).to_be_visible()
+    contacts = tmp_path / "名单.csv"
+    contacts.write_text(
+        "号码,时区,同意范围,同意凭证,同意时间\n"
+        "13800138000,Asia/Shanghai,marketing,form-7,2026-01-05T09:00:00+08:00\n"
+        "12,Asia/Shanghai,marketing,form-8,2026-01-05T09:00:00+08:00\n",
+        "utf-8",
+    )
+    page.set_input_files("input[type=file]", contacts)
+    expect(page.get_by_text("新增 1，已有 0，不可用 1")).to_be_visible()
+    expect(page.get_by_text("名单已就绪")).to_be_visible()
+
+
+def test_a_filter_is_saved_and_exported(console: Console, sign_in: Callable[[Role], Page]) -> None:
+    seed(console.database, console.home)
+    page = sign_in(Role.MANAGER)
+    page.goto(f"{console.url}/outcomes?disposition=callback")
+    page.get_by_role("button", name="常用筛选").click()
+    page.get_by_label("名称").fill("要回访的")
+    page.get_by_role("button", name="保存当前筛选").click()
+    page.wait_for_load_state("networkidle")
+    page.goto(f"{console.url}/outcomes")
+    page.get_by_role("button", name="常用筛选").click()
+    page.get_by_role("link", name="要回访的").click()
+    expect(page.get_by_text("共 2 条")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="导出").click()
+    lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
+    assert len(lines) == 3
+    assert all("约回访" in line for line in lines[1:])

@@ -1,0 +1,242 @@
+"""One campaign: upload contacts, start, pause, watch it live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from nicegui import events, ui
+
+from voicebot.console.campaign_desk import (
+    CHANGES,
+    LARGEST_UPLOAD,
+    SUFFIXES,
+    audible,
+    changed,
+    check_upload,
+    filled,
+    upload_folder,
+)
+from voicebot.console.frame import Pages
+from voicebot.console.pages.outcomes import row
+from voicebot.console.visitor import Visitor
+from voicebot.console.widgets import badge, badged, heading, linked, percent, quiet, table, tile
+from voicebot.domain.campaign import Campaign, CampaignStatus
+from voicebot.domain.ids import uuid7
+from voicebot.domain.users import Right
+from voicebot.store.campaigns import CampaignRepository, Progress
+from voicebot.store.outcome_pages import OutcomePages
+from voicebot.store.outcomes import CallOutcome, OutcomeFilter
+from voicebot.store.overview import NOT_REACHED
+from voicebot.store.session import Transaction
+
+EVERY_S = 3.0
+NEWEST = 12
+Again = Callable[[], Awaitable[None]]
+_ICONS = {"start": "play_arrow", "pause": "pause", "stop": "stop"}
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    campaign: Campaign
+    progress: Progress
+    newest: tuple[CallOutcome, ...]
+
+
+def register(pages: Pages) -> None:
+    """Register the page."""
+
+    @pages.page("/campaigns/{campaign_id}", "campaign", right=Right.SEE_CAMPAIGNS)
+    async def campaign(visitor: Visitor, campaign_id: str) -> None:
+        state = await visitor.query(lambda session: _state(session, campaign_id))
+
+        @ui.refreshable
+        def body() -> None:
+            _draw(visitor, state, again)
+
+        async def again() -> None:
+            nonlocal state
+            fresh = await visitor.query(lambda session: _state(session, campaign_id))
+            if fresh != state:
+                state = fresh
+                body.refresh()
+
+        body()
+        if visitor.may(Right.RUN_CAMPAIGNS):
+            _upload(visitor, state.campaign, again)
+        _facts(visitor, state.campaign)
+        ui.timer(EVERY_S, again)
+
+
+def _state(session: Transaction, campaign_id: str) -> _State:
+    campaigns = CampaignRepository(session)
+    campaign = campaigns.find(campaign_id)
+    newest = OutcomePages(session).page(OutcomeFilter(campaign_id=campaign.id), size=NEWEST)
+    return _State(campaign, campaigns.progress(campaign.id), newest.outcomes)
+
+
+def _draw(visitor: Visitor, state: _State, again: Again) -> None:
+    t, campaign, progress = visitor.t, state.campaign, state.progress
+    with ui.element("div").classes("vb-row"):
+        heading(campaign.name)
+        badge(visitor, "campaign_status", campaign.status.value)
+        ui.space()
+        if visitor.may(Right.RUN_CAMPAIGNS):
+            _changes(visitor, campaign, again)
+    if campaign.status is CampaignStatus.DRAFT:
+        _next_steps(visitor, progress)
+    share = progress.done / progress.contacts if progress.contacts else 0.0
+    bar = ui.linear_progress(round(share, 3), show_value=False, size="14px").classes("vb-progress")
+    bar.props(f'aria-label="{share:.0%}"')
+    reached = sum(count for key, count in progress.dispositions.items() if key not in NOT_REACHED)
+    ended = sum(progress.dispositions.values())
+    with ui.element("div").classes("vb-tiles"):
+        tile(t("campaigns.contacts"), progress.contacts)
+        tile(t("campaigns.pending"), progress.pending)
+        tile(t("campaigns.calling"), progress.calling)
+        tile(t("campaigns.done"), progress.done, f"{share:.0%}")
+        tile(t("campaigns.attempts"), progress.attempts)
+        tile(t("home.reached"), percent(reached, ended))
+        tile(t("home.interested"), progress.dispositions.get("interested", 0), "", "good")
+    if progress.unknown:
+        ui.label(t("campaigns.unknown", count=progress.unknown)).classes("vb-bad")
+    with ui.element("div").classes("vb-two"):
+        _newest(visitor, state)
+        _counts(visitor, progress, campaign)
+
+
+def _next_steps(visitor: Visitor, progress: Progress) -> None:
+    step = "next_start" if progress.contacts else "next_upload"
+    ui.label(visitor.t(f"campaigns.{step}")).classes("vb-note").props("role=status")
+
+
+def _changes(visitor: Visitor, campaign: Campaign, again: Again) -> None:
+    for change, (expected, _) in CHANGES.items():
+        if campaign.status not in expected:
+            continue
+
+        async def do(change: str = change) -> None:
+            if change == "start":
+                found = await asyncio.to_thread(audible, visitor.house, campaign.playbook_id, must=True)
+                if found.robotic:
+                    ui.notify(visitor.t("campaigns.robotic", count=found.robotic), type="warning")
+            await visitor.act(
+                Right.RUN_CAMPAIGNS,
+                f"{change}_campaign",
+                f"campaign:{campaign.id}",
+                lambda session: changed(session, campaign.id, change),
+            )
+            await again()
+
+        button = ui.button(
+            visitor.t(f"campaigns.{change}"), icon=_ICONS[change], on_click=visitor.guarded(do)
+        )
+        button.props("" if change == "start" else "outline")
+
+
+def _newest(visitor: Visitor, state: _State) -> None:
+    with ui.element("div"):
+        heading(visitor.t("campaigns.newest"), 2)
+        if not state.newest:
+            quiet(visitor.t("campaigns.no_calls"))
+            return
+        columns = ("at", "number", "disposition", "intent", "reasons")
+        drawn = table(
+            [(key, visitor.t(f"outcomes.{key}")) for key in columns],
+            [row(visitor, outcome) for outcome in state.newest],
+        )
+        linked(drawn, "at", "/calls/:key")
+        badged(drawn, "disposition", "tone")
+        badged(drawn, "intent", "intent_tone")
+        ui.link(visitor.t("campaigns.all_calls"), f"/outcomes?campaign={state.campaign.id}")
+
+
+def _counts(visitor: Visitor, progress: Progress, campaign: Campaign) -> None:
+    with ui.card().classes("vb-card"):
+        heading(visitor.t("home.results"), 2)
+        ended = sum(progress.dispositions.values())
+        with ui.element("div").classes("vb-bars"):
+            for value, count in sorted(progress.dispositions.items(), key=lambda pair: -pair[1]):
+                badge(visitor, "disposition", value)
+                with ui.element("div").classes("vb-bar"):
+                    ui.element("div").style(f"width: {100 * count / ended:.1f}%")
+                ui.link(str(count), f"/outcomes?campaign={campaign.id}&disposition={value}")
+        if progress.refusals:
+            heading(visitor.t("campaigns.refused"), 2)
+            for code, count in sorted(progress.refusals.items(), key=lambda pair: -pair[1]):
+                quiet(f"{visitor.known('refusal', code)}: {count}")
+
+
+def _upload(visitor: Visitor, campaign: Campaign, again: Again) -> None:
+    t = visitor.t
+
+    async def take(event: events.UploadEventArguments) -> None:
+        path = upload_folder(visitor.house) / f"{uuid7()}{event.file.name[-5:].lower().replace('/', '')}"
+        try:
+            await event.file.save(path)
+            await asyncio.to_thread(check_upload, event.file.name, path)
+            note = ui.notification(t("campaigns.reading"), spinner=True, timeout=None)
+            try:
+                done = await asyncio.to_thread(filled, visitor.house, campaign, path)
+            finally:
+                note.dismiss()
+        finally:
+            path.unlink(missing_ok=True)
+        await visitor.act(
+            Right.RUN_CAMPAIGNS,
+            "import_contacts",
+            f"campaign:{campaign.id}",
+            lambda session: None,
+            added=done.added,
+            duplicates=done.duplicates,
+            errors=done.errors,
+        )
+        with result:
+            ui.label(
+                t("campaigns.imported", added=done.added, duplicates=done.duplicates, errors=done.errors)
+            ).classes("vb-bad" if done.errors else "vb-good").props("role=status")
+            if done.errors_file:
+                ui.button(
+                    t("campaigns.errors_file"),
+                    icon="download",
+                    on_click=lambda: ui.download.file(done.errors_file, "errors.csv"),
+                ).props("flat")
+        await again()
+
+    with ui.card().classes("vb-card"):
+        heading(t("campaigns.upload"), 2)
+        quiet(t("campaigns.upload_note"))
+        field = ui.upload(
+            on_upload=visitor.guarded(take),
+            on_rejected=lambda: ui.notify(t("campaigns.rejected"), type="negative"),
+            max_file_size=LARGEST_UPLOAD,
+            auto_upload=True,
+            label=t("campaigns.choose"),
+        )
+        field.props(f'accept="{",".join(SUFFIXES)}" flat bordered').classes("full-width")
+        result = ui.element("div").classes("vb-row")
+
+
+def _facts(visitor: Visitor, campaign: Campaign) -> None:
+    t = visitor.t
+    facts = (
+        ("playbook", campaign.playbook_id),
+        ("policy", campaign.policy_pack),
+        ("scope", campaign.scope),
+        ("trunk", campaign.trunk),
+        ("caller", campaign.caller_id),
+        ("transfer", campaign.transfer_uri),
+        ("max_calls", campaign.max_calls),
+        ("max_attempts", campaign.max_attempts),
+        ("ring", f"{campaign.ring_timeout_s:.0f}"),
+    )
+    with ui.card().classes("vb-card"):
+        heading(t("campaigns.facts"), 2)
+        with ui.element("dl").classes("vb-facts"):
+            for key, value in facts:
+                with ui.element("div"):
+                    with ui.element("dt"):
+                        quiet(t(f"campaigns.{key}"))
+                    with ui.element("dd"):
+                        ui.label(str(value) or "–")
