@@ -84,8 +84,8 @@ def test_a_filter_is_saved_and_exported(console: Console, sign_in: Callable[[Rol
     page.goto(f"{console.url}/outcomes?disposition=callback")
     page.get_by_role("button", name="常用筛选").click()
     page.get_by_label("名称").fill("要回访的")
-    page.get_by_role("button", name="保存当前筛选").click()
-    page.wait_for_load_state("networkidle")
+    with page.expect_navigation():  # the page comes anew, with the view
+        page.get_by_role("button", name="保存当前筛选").click()
     page.goto(f"{console.url}/outcomes")
     page.get_by_role("button", name="常用筛选").click()
     page.get_by_role("link", name="要回访的").click()
