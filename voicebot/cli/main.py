@@ -14,6 +14,7 @@ from voicebot.cli.bench import bench
 from voicebot.cli.call import call
 from voicebot.cli.calls import calls_app
 from voicebot.cli.campaign import campaign_app
+from voicebot.cli.campaign_report import report
 from voicebot.cli.chat import chat
 from voicebot.cli.demo import demo
 from voicebot.cli.doctor import doctor
@@ -47,6 +48,7 @@ app.command()(chat)
 app.command()(outcomes)
 app.command()(understand)
 app.add_typer(calls_app, name="calls")
+campaign_app.command()(report)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(models_app, name="models")
 app.add_typer(playbook_app, name="playbook")

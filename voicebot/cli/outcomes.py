@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from voicebot.cli.files import as_csv, as_json, write_rows
 from voicebot.cli.stored import stored
 from voicebot.cli.times import parse_time
 from voicebot.domain.call import Disposition, IntentLevel
@@ -23,22 +22,22 @@ from voicebot.settings import Settings
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.outcomes import CallOutcome, OutcomeFilter, OutcomeRepository
 
-# disposition -> (in Chinese, colour)
+# how a result is coloured
 DISPOSITIONS = {
-    Disposition.INTERESTED: ("有意向", "green"),
-    Disposition.COMPLETED: ("已完成", "green"),
-    Disposition.CALLBACK: ("约回访", "cyan"),
-    Disposition.REFUSED: ("拒绝", "yellow"),
-    Disposition.DO_NOT_CALL: ("勿再呼叫", "red"),
-    Disposition.WRONG_PERSON: ("非本人", "yellow"),
-    Disposition.UNDECIDED: ("未定", "white"),
-    Disposition.TRANSFERRED: ("转人工", "green"),
-    Disposition.SILENT: ("无应答语音", "dim"),
-    Disposition.NO_ANSWER: ("未接", "dim"),
-    Disposition.BUSY: ("忙线", "dim"),
-    Disposition.VOICEMAIL: ("语音信箱", "dim"),
-    Disposition.UNREACHABLE: ("无法接通", "dim"),
-    Disposition.DROPPED: ("掉线", "red"),
+    Disposition.INTERESTED: "green",
+    Disposition.COMPLETED: "green",
+    Disposition.CALLBACK: "cyan",
+    Disposition.REFUSED: "yellow",
+    Disposition.DO_NOT_CALL: "red",
+    Disposition.WRONG_PERSON: "yellow",
+    Disposition.UNDECIDED: "white",
+    Disposition.TRANSFERRED: "green",
+    Disposition.SILENT: "dim",
+    Disposition.NO_ANSWER: "dim",
+    Disposition.BUSY: "dim",
+    Disposition.VOICEMAIL: "dim",
+    Disposition.UNREACHABLE: "dim",
+    Disposition.DROPPED: "red",
 }
 
 
@@ -58,12 +57,17 @@ def outcomes(
     until: Annotated[str, typer.Option(help="Ended before.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="The newest so many; 0 = all.")] = 50,
     output: Annotated[Format, typer.Option("--format", "-f", help="How to print.")] = Format.TABLE,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write to FILE.csv, .json or .parquet instead.")
+    ] = None,
 ) -> None:
     """Show how calls ended: by campaign, result, intent level and time. Numbers are masked.
 
     Examples:
       voicebot outcomes --campaign spring-loans --intent A --intent B
       voicebot outcomes --disposition callback --since 1d --format csv > callbacks.csv
+      voicebot outcomes --limit 0 --out outcomes.parquet
+      voicebot campaign report  (charts: funnel, hours, reasons, conversion, latency, emotion)
     """
     now = datetime.now().astimezone()
     with stored(Settings()) as store, store.transaction() as session:
@@ -76,13 +80,17 @@ def outcomes(
             limit=limit,
         )
         found = OutcomeRepository(session).find(wanted)
+        if out:
+            write_rows(out, (_flat(outcome) for outcome in found))
+            print(f"written: {out}")
+            return
         {Format.TABLE: _table, Format.CSV: _csv, Format.JSON: _json}[output](found)
 
 
 def said(disposition: str) -> Text:
     """Return a disposition as people read it."""
-    chinese, colour = DISPOSITIONS[Disposition(disposition)]
-    return Text(f"{chinese} {disposition}", colour)
+    kind = Disposition(disposition)
+    return Text(f"{kind.chinese} {kind.value}", DISPOSITIONS[kind])
 
 
 def _table(found: Iterable[CallOutcome]) -> None:
@@ -104,30 +112,19 @@ def _table(found: Iterable[CallOutcome]) -> None:
     console = Console()
     if table.row_count:
         console.print(table)
-        console.print("[dim]voicebot calls show 通话[/dim]")
+        console.print("[dim]voicebot calls show 通话 · voicebot campaign report[/dim]")
     else:
         console.print("no outcomes match")
 
 
 def _csv(found: Iterable[CallOutcome]) -> None:
-    writer = csv.writer(sys.stdout)
-    writer.writerow([part.name for part in fields(CallOutcome)])
-    for outcome in found:
-        writer.writerow([_cell(getattr(outcome, part.name)) for part in fields(CallOutcome)])
+    columns = [part.name for part in fields(CallOutcome)]
+    print(as_csv([_flat(outcome) for outcome in found], columns), end="")
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        value = "；".join(value)
-    elif isinstance(value, dict):
-        value = json.dumps(value, ensure_ascii=False)
-    text = str(value)
-    # A spreadsheet takes such a cell for a formula; what a customer says must not become one.
-    return f"'{text}" if text.startswith(("=", "@", "\t", "\r")) else text
+def _flat(outcome: CallOutcome) -> dict[str, object]:
+    return {part.name: getattr(outcome, part.name) for part in fields(CallOutcome)}
 
 
 def _json(found: Iterable[CallOutcome]) -> None:
-    rows = [asdict(outcome) | {"at": outcome.at.isoformat()} for outcome in found]
-    print(json.dumps(rows, ensure_ascii=False, indent=1))
+    print(as_json([asdict(outcome) for outcome in found]))

@@ -17,6 +17,7 @@ from voicebot.store.calls import row_id
 from voicebot.store.tables import CallRow, CampaignRow, ContactRow, OutcomeRow, TurnRow
 
 HIDDEN = ("campaign_id", "stored_by")  # columns of a turn that say nothing about it
+WHOLE_ID = 36  # characters; found by its key, a part only by reading all ids
 MIN_ID_START = 6  # characters that name a call; its end may be given too, as tables show
 
 
@@ -105,6 +106,8 @@ class OutcomeRepository:
                 f"{given!r} is no call id",
                 hint=f"voicebot outcomes lists them; {MIN_ID_START} characters of its begin or end will do",
             )
+        if len(given) == WHOLE_ID and (call := self._session.get(CallRow, row_id(given))):
+            return call.id
         text = cast(CallRow.id, Text)
         query = select(CallRow.id).where(text.startswith(given.lower()) | text.endswith(given.lower()))
         found = self._session.scalars(query.limit(2)).all()
