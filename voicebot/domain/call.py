@@ -53,7 +53,7 @@ class Disposition(StrEnum):
             "interested": "有意向", "callback": "约回访", "refused": "拒绝", "do_not_call": "勿再呼叫",
             "wrong_person": "非本人", "undecided": "未定", "transferred": "转人工", "silent": "无应答语音",
             "no_answer": "未接", "busy": "忙线", "voicemail": "语音信箱", "unreachable": "无法接通",
-            "dropped": "掉线",
+            "dropped": "掉线", "completed": "已完成",
         }[self.value]  # fmt: skip
 
 
