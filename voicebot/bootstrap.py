@@ -276,10 +276,11 @@ def journal(settings: Settings, opened: Database, worker_id: str) -> PostgresJou
 
 
 def conversations(settings: Settings) -> Callable[[], Conversation]:
-    """Return what opens a conversation on the inference server."""
+    """Return what opens a conversation on an inference server, here or elsewhere."""
     from voicebot.rpc.inference_client import InferenceClient
 
-    return InferenceClient(f"{settings.bind}:{settings.inference_port}").conversation
+    target = settings.inference or f"{settings.bind}:{settings.inference_port}"
+    return InferenceClient(target).conversation
 
 
 def line_worker(

@@ -23,6 +23,12 @@ class Settings(BaseSettings):
     sip_port: int = Field(5060, description="first SIP port; each line worker takes the next")
     rtp_port: int = Field(20000, description="first RTP port; each line worker takes 100")
     inference_port: int = Field(50051, description="gRPC port of the inference server")
+    inference: str = Field(
+        "",
+        description="gRPC target of inference servers elsewhere, e.g. ipv4:10.0.0.5:50051,10.0.0.7:50051 or "
+        "dns:///inference:50051; empty = the one of this machine",
+    )
+    advertise: str = Field("", description="address by which other machines reach this one; empty = bind")
     line_port: int = Field(50100, description="first gRPC port of line workers")
     calls: int = Field(4, description="simultaneous calls to be ready for")
     asr_engine: str = Field("auto", description="auto, whisper, vosk or sherpa")

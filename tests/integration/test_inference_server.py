@@ -53,6 +53,35 @@ async def connected(port: int, timeout_s: float = 10.0) -> AsyncIterator[Inferen
         await client.close()
 
 
+async def test_of_several_servers_one_that_dies_loses_no_call_and_gets_no_new_one() -> None:
+    request = parts.REQUEST
+    async with process() as (first, one), process() as (second, two):
+        client = InferenceClient(f"ipv4:127.0.0.1:{one},127.0.0.1:{two}")
+        conversations = [client.conversation() for _ in range(4)]
+        snapshots = [
+            await conversation.open(replace(request, call_id=f"call-{number}"))
+            for number, conversation in enumerate(conversations)
+        ]
+        for conversation in conversations:
+            await conversation.decide(1, ANSWERED)
+            await conversation.commit(1)
+        first.kill()
+        await first.wait()
+        lost = []
+        for number, conversation in enumerate(conversations):
+            try:
+                await conversation.decide(2, ANSWERED)
+            except InferenceError:
+                lost.append(number)
+        assert 0 < len(lost) < 4  # both had calls: the first ones go to whoever was ready
+        for number in lost:  # what a line worker does: a new stream, from the snapshot that it holds
+            again = client.conversation()
+            await again.open(replace(request, call_id=f"call-{number}"), snapshots[number])
+            await again.decide(3, ANSWERED)
+        await client.close()
+        assert second.returncode is None
+
+
 @asynccontextmanager
 async def served(
     recognizer: parts.Recognizer | None = None,

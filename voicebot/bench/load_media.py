@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from voicebot import bootstrap
+from voicebot.domain.answering import Finding
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import (
     CallRequest,
@@ -52,6 +53,12 @@ class CannedConversation:
 
     def listen(self, on_progress: Callable[[Progress], None]) -> None:
         """Tell nothing while nothing is computed."""
+
+    def notice(self, on_finding: Callable[[Finding], None]) -> None:
+        """Find nothing."""
+
+    def overhear(self, pcm: bytes, *, answered: bool) -> None:
+        """Hear nothing."""
 
     def speech(self, generation: int, pcm: bytes) -> None:
         """Hear nothing."""

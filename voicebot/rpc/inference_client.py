@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -25,7 +26,15 @@ _LONGEST_MESSAGE = 8 << 20  # bytes: minutes of prompt audio
 _MOST_WAITING = 600  # messages not yet taken by the server: a minute of speech
 # A killed server is noticed at once. A hung one answers no ping: idle calls see it after keepalive and its
 # time-out; for a ping that went out with a message the HTTP/2 time-out counts, a minute by default.
+# Of several servers each call takes the next that is healthy (grpc.health.v1), and stays there.
+_BALANCING = json.dumps(
+    {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "healthCheckConfig": {"serviceName": pb.DESCRIPTOR.services_by_name["Inference"].full_name},
+    }
+)
 _OPTIONS = (
+    ("grpc.service_config", _BALANCING),
     ("grpc.keepalive_time_ms", 2000),
     ("grpc.keepalive_timeout_ms", 1000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -37,6 +46,7 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", _LONGEST_MESSAGE),
     ("grpc.max_send_message_length", _LONGEST_MESSAGE),
 )
+_PROMPT_TRIES = 4  # of several servers only the one that decided may have rendered it: each try asks the next
 _HINT = "see that the inference server runs: voicebot doctor"
 
 T = TypeVar("T")
@@ -145,13 +155,16 @@ class RemoteConversation:
 
     async def prompt(self, ref: PromptRef) -> Audio:
         """Return a prompt's audio. Raises InferenceError."""
-        try:
-            reply = await self._stub.GetPrompt(
-                pb.PromptRequest(key=ref.key), timeout=self._timeout_s, wait_for_ready=True
-            )
-        except grpc.aio.AioRpcError as error:
-            raise self._lost(error) from error
-        return Audio(reply.pcm)
+        for tries_left in reversed(range(_PROMPT_TRIES)):
+            try:
+                reply = await self._stub.GetPrompt(
+                    pb.PromptRequest(key=ref.key), timeout=self._timeout_s, wait_for_ready=True
+                )
+                return Audio(reply.pcm)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.NOT_FOUND or not tries_left:
+                    raise self._lost(error) from error
+        raise AssertionError("the last try returns or raises")
 
     async def close(self, cause: EndCause) -> Outcome:
         """End the call and return its outcome. Raises InferenceError."""

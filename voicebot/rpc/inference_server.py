@@ -199,6 +199,11 @@ class InferenceServer:
         """How many calls are being served."""
         return len(self._servicer.calls)
 
+    @property
+    def draining(self) -> bool:
+        """Whether no new calls are taken."""
+        return self._servicer.draining
+
     async def start(self) -> int:
         """Start and return the port. Raises InferenceError if it is in use."""
         server = grpc.aio.server(options=_OPTIONS)

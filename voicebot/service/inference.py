@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -18,7 +19,10 @@ from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
 from voicebot.rpc.inference_server import InferenceServer
 from voicebot.service import entry
 from voicebot.service.child import announce
+from voicebot.service.heart import Heart
 from voicebot.settings import Settings
+from voicebot.store.session import Database
+from voicebot.store.workers import INFERENCE, Worker
 
 log = structlog.get_logger()
 
@@ -36,9 +40,25 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             lambda: LocalConversation(pipeline, pool), f"{settings.bind}:{settings.inference_port}"
         )
         port = await server.start()
+        address = f"{settings.advertise or settings.bind}:{port}"
+        heart = _heart(settings, f"{socket.gethostname()}-inference-{port}", address, server)
+        await heart.start()
         announce(port=port)
         await stop.wait()
         await server.drain(DRAIN_S)
+        await heart.stop()
+
+
+def _heart(settings: Settings, worker_id: str, address: str, server: InferenceServer) -> Heart:
+    """Return what shows this server to people; line workers find it by its address, not by this."""
+    began = datetime.now(UTC)
+
+    async def now() -> Worker:
+        return Worker(
+            worker_id, INFERENCE, address, "", THREADS, server.calls, began, began, draining=server.draining
+        )
+
+    return Heart(Database(settings.database_url, pool_size=1), now)
 
 
 def warm(pipeline: Pipeline, playbook_ids: Iterable[str]) -> None:

@@ -44,7 +44,7 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
         return Worker(
             id=worker_id,
             kind=LINE,
-            address=f"{settings.bind}:{port}",
+            address=f"{settings.advertise or settings.bind}:{port}",
             sip_uri=status.sip_uri,
             capacity=status.capacity,
             busy=status.busy,

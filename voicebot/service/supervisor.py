@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +18,11 @@ LEGS_PER_WORKER = 4  # compiled into today's pjsua2 wheel; a worker probes its o
 SPARE_LEGS = 1  # kept free in every worker for a takeover
 RESTART_DELAYS_S = (0.0, 1.0, 2.0, 5.0, 10.0)
 DRAIN_S = 60.0
+_GRACE_S = {"console": 5.0, "inference": 5.0}  # these carry no call of their own
+
+# What a machine may run, in the order in which it starts; others find it by heartbeats in the database.
+ROLES = ("inference", "line", "dialer", "jobs", "console")
+DEFAULT_ROLES = ("inference", "line", "dialer", "jobs")
 
 log = structlog.get_logger()
 
@@ -30,7 +36,12 @@ class Supervisor:
     """The processes of one machine, as an async context manager: all ready inside, all ended after."""
 
     def __init__(
-        self, settings: Settings, database_url: str, log_dir: Path | None = None, *, console: bool = False
+        self,
+        settings: Settings,
+        database_url: str,
+        log_dir: Path | None = None,
+        *,
+        roles: Collection[str] = DEFAULT_ROLES,
     ) -> None:
         """Plan the processes.
 
@@ -38,22 +49,26 @@ class Supervisor:
             settings: of this installation.
             database_url: of a migrated database.
             log_dir: where each process logs; None = to our standard error.
-            console: with the web console.
+            roles: what runs on this machine, of ROLES.
         """
         env = {**settings.as_environment(), "VOICEBOT_DATABASE_URL": database_url}
         self._metrics_dir = settings.metrics_dir
         if self._metrics_dir:
             env[metrics.DIRECTORY] = str(self._metrics_dir)
         self._env = env
-        self.inference = self._child("inference", env, log_dir, nice=5, ready_timeout_s=180)
-        self.lines = [
-            self._child("line", env, log_dir, name=f"line-{index}", args=("--index", str(index)))
-            for index in range(workers_needed(settings.calls))
-        ]
-        self.dialer = self._child("dialer", env, log_dir)
-        # Above us in the layers: known by its name alone.
-        self.console = self._child("console", env, log_dir, module="voicebot.console") if console else None
-        self.jobs = self._child("jobs", env, log_dir, nice=10)
+        lines = range(workers_needed(settings.calls))
+        planned = {
+            "inference": [self._child("inference", env, log_dir, nice=5, ready_timeout_s=180)],
+            "line": [
+                self._child("line", env, log_dir, name=f"line-{index}", args=("--index", str(index)))
+                for index in lines
+            ],
+            "dialer": [self._child("dialer", env, log_dir)],
+            "jobs": [self._child("jobs", env, log_dir, nice=10)],
+            # Above us in the layers: known by its name alone.
+            "console": [self._child("console", env, log_dir, module="voicebot.console")],
+        }
+        self._groups = {role: planned[role] for role in ROLES if role in roles}
         self._watchers: list[asyncio.Task[None]] = []
 
     @staticmethod
@@ -82,8 +97,17 @@ class Supervisor:
     @property
     def children(self) -> list[Child]:
         """Return all processes in the order in which they start."""
-        beside = (self.dialer, self.jobs, *([self.console] if self.console else []))
-        return [self.inference, *self.lines, *beside]
+        return [child for group in self._groups.values() for child in group]
+
+    @property
+    def lines(self) -> list[Child]:
+        """Return the line workers."""
+        return self._groups.get("line", [])
+
+    @property
+    def console(self) -> Child | None:
+        """Return the console, if it runs here."""
+        return next(iter(self._groups.get("console", [])), None)
 
     def health(self) -> dict[str, str]:
         """Return which processes are dead, and why."""
@@ -95,13 +119,11 @@ class Supervisor:
 
     async def __aenter__(self) -> Supervisor:
         try:
-            await self.inference.start()
-            # Port 0 means any free one: whoever starts later, and itself after a crash, uses the one it got.
-            self._env["VOICEBOT_INFERENCE_PORT"] = str(self.inference.facts["port"])
-            await asyncio.gather(*(line.start() for line in self.lines))
-            await asyncio.gather(self.dialer.start(), self.jobs.start())
-            if self.console:
-                await self.console.start()
+            for role, group in self._groups.items():
+                await asyncio.gather(*(child.start() for child in group))
+                if role == "inference":
+                    # Port 0 means any free one: whoever starts later, and itself after a crash, uses it.
+                    self._env["VOICEBOT_INFERENCE_PORT"] = str(group[0].facts["port"])
         except BaseException:
             await self._end(grace_s=3)
             raise
@@ -117,12 +139,10 @@ class Supervisor:
         await self._end(DRAIN_S)
 
     async def _end(self, grace_s: float) -> None:
-        # The dialer first, so that no new call begins; inference last, so that running calls can finish.
-        await asyncio.gather(self.dialer.stop(grace_s), self.jobs.stop(grace_s))
-        if self.console:
-            await self.console.stop(5)
-        await asyncio.gather(*(line.stop(grace_s) for line in self.lines))
-        await self.inference.stop(5)
+        # Backwards: the dialer before the lines, so that no new call begins; inference last, so that
+        # running calls can finish.
+        for role, group in reversed(self._groups.items()):
+            await asyncio.gather(*(child.stop(_GRACE_S.get(role, grace_s)) for child in group))
 
     async def _watch(self, child: Child) -> None:
         while True:
