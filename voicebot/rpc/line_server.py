@@ -106,6 +106,8 @@ class LineServer:
         try:
             port = server.add_insecure_port(self._address)
         except RuntimeError:
+            await server.start()  # only a started one can be stopped; dropped as it is,
+            await server.stop(None)  # it can hang the process at its end
             raise TelephonyError(
                 f"the line worker's port {self._address} is in use",
                 hint="end the other program or choose another port (VOICEBOT_LINE_PORT)",
