@@ -22,7 +22,7 @@ from voicebot.domain.users import Role, User
 from voicebot.registry import resources
 from voicebot.service.child import Child
 from voicebot.service.lines import Lines
-from voicebot.service.supervisor import Supervisor
+from voicebot.service.supervisor import ROLES, Supervisor
 from voicebot.settings import Settings
 from voicebot.simulate import personas as people_file
 from voicebot.simulate.personas import Persona
@@ -187,7 +187,7 @@ async def run(settings: Settings, screen: Screen, *, only: Sequence[str] = (), k
         url = str(store.engine.url.render_as_string(hide_password=False))
         # The agent's phone is another process: a transferred customer needs one leg more.
         async with (
-            Supervisor(settings, url, logs, console=True) as supervisor,
+            Supervisor(settings, url, logs, roles=ROLES) as supervisor,
             _phone("customer", logs) as phone,
             _phone("agent", logs) as agent,
         ):
