@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import importlib.util
+import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,9 @@ from voicebot.domain.errors import ModelError, RecognitionError
 from voicebot.domain.script import Style
 from voicebot.domain.speech import Expectation, Transcript
 from voicebot.registry import resources
-from voicebot.speech.recognition import weights
+from voicebot.speech.recognition import sound, weights
+from voicebot.speech.recognition.decoder import Decoder
+from voicebot.speech.recognition.scoring import TextScorer
 from voicebot.speech.recognition.vosk import VoskRecognizer
 from voicebot.speech.recognition.whisper import WhisperRecognizer
 from voicebot.speech.synthesis.clips import ClipLibrary
@@ -38,7 +41,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whisper(model: Path) -> Iterator[WhisperRecognizer]:
-    recognizer = WhisperRecognizer(model, workers=2)
+    recognizer = WhisperRecognizer(model, workers=2, timeout_s=250.0)  # on a busy machine
     yield recognizer
     recognizer.close()
 
@@ -225,3 +228,39 @@ def test_vosk_hears_words_with_their_own_times_while_they_come(clips: list[tuple
     assert 0 < both.confidence <= 1
     with pytest.raises(RecognitionError, match="11025 Hz"):
         recognizer.open(11025)
+
+
+def test_given_texts_are_scored_as_the_engine_itself_does(model: Path, test_data: Path) -> None:
+    scorer = TextScorer(model / "model.bin")
+    decoder = Decoder(model, 12.0, scorer)
+    audio = word(test_data, "不用")
+    decoded = decoder.decode(sound.at_engine_rate(audio.pcm, audio.rate_hz))
+    written, engine_score = decoded.free[0]
+    assert comparable(written) == "不用"
+    texts = [comparable(written), "可以", "不可以", "没有"]
+    scores = decoder.score(decoded, texts, -math.inf)
+    assert max(zip(scores, texts, strict=True))[1] == "不用"
+    assert scores[0] == pytest.approx(engine_score, abs=0.7)  # the engine's own ends in a mark: a little less
+    pruned = decoder.score(decoded, texts, -6.0)
+    assert pruned[0] == pytest.approx(scores[0], abs=1e-3)
+    assert all(
+        score == -math.inf or score == pytest.approx(full, abs=1e-3)
+        for score, full in zip(pruned, scores, strict=True)
+    )
+
+
+def test_weights_that_are_packed_in_another_way_are_refused_by_the_scorer(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"no model at all")
+    with pytest.raises(ModelError, match="no Whisper model"):
+        TextScorer(tmp_path / "model.bin")
+
+
+def test_an_answer_that_is_only_near_is_taken_by_its_sound(
+    whisper: WhisperRecognizer, test_data: Path
+) -> None:
+    audio = word(test_data, "明白")
+    stream = whisper.open(audio.rate_hz, Expectation((("明白", "知道了"), ("不明白", "什么"))))
+    stream.feed(audio.pcm)
+    heard = stream.result(final=True)
+    assert comparable(heard.text) == "明白"
+    assert heard.confidence > 0.4

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicebot.speech.recognition.answers import Expected, agree, may_replace, merge
+from voicebot.speech.recognition.answers import Expected, agree, may_replace, merge, second_stage
 from voicebot.speech.recognition.guards import invented
 from voicebot.speech.recognition.language import CharacterModel
 from voicebot.speech.recognition.topic import Topic
@@ -104,6 +107,45 @@ def test_what_is_known_of_the_talk_chooses_among_what_was_probably_said(
 ) -> None:
     chosen = TOPIC.choose(hypotheses)
     assert (chosen.text, chosen.method) == (text, method)
+
+
+def test_off_topic_what_was_heard_without_a_prompt_is_believed() -> None:
+    chosen = TOPIC.choose([("古诗今天大幅下跌", -2.0)], [("股市今天大幅下跌", -2.4)])
+    assert (chosen.text, chosen.method) == ("股市今天大幅下跌", "1-best")
+
+
+def test_a_line_is_not_cut_short_because_less_is_likelier() -> None:
+    chosen = TOPIC.choose([("我想找人工客服", -3.0), ("我", -2.6)])
+    assert chosen.text == "我想找人工客服"
+
+
+YES_NO = (("可以", "好的", "行"), ("不可以", "不行", "不用"), ("晚点", "改天"))
+
+
+def scored(scores: dict[str, float]) -> Callable[[Sequence[str], float], list[float]]:
+    return lambda phrases, floor: [scores.get(phrase, -math.inf) for phrase in phrases]
+
+
+@pytest.mark.parametrize(
+    ("scores", "heard", "text"),
+    [
+        ({"可以": -0.4, "不可以": -3.0}, "可一", "可以"),
+        ({"不行": -4.0, "不用": -4.2}, "步形", "不行"),  # one meaning: no margin between its phrases
+        ({"可以": -4.2, "晚点": -4.9}, "可", None),  # two meanings too close
+        ({"可以": -5.5}, "可", None),  # too unlikely
+        ({"可以": -0.1}, "不可以", None),  # a negation that was heard never vanishes
+        ({"不可以": -0.1}, "可以", None),  # nor is one made up
+        ({}, "什么", None),
+    ],
+)
+def test_the_second_stage_takes_what_the_sound_says_or_asks_back(
+    scores: dict[str, float], heard: str, text: str | None
+) -> None:
+    taken = second_stage(YES_NO, scored(scores), heard)
+    assert (taken and taken.text) == text
+    if taken is not None:
+        assert taken.method == "trie"
+        assert 0.7 < taken.belief <= 1
 
 
 @given(HANZI, HANZI)

@@ -1,9 +1,11 @@
 """Speech recognition: whisper as it comes beside ours, with and without what is known of the talk.
 
 Sets, each a folder with transcripts.tsv (columns file, transcript): off topic (--data, or its folder
-`aishell`), single words (its folder `words`, or --set words=DIR), lines of the playbook's customers
-(--set lines=DIR; e.g. rendered from held-out dialogues). --set playbook=ID names whose lines are known;
-lines that are judged are taken out of them.
+`aishell`) and single words (its folder `words`, or --set words=DIR). On topic, customer lines are spoken by
+three voices of Kokoro (weights in the data home, or VOICEBOT_KOKORO): lines of the playbook that are left out
+of what is known (`lines`), and with --set dialogues=FILE lines of dialogues that were written apart from it
+(`other lines`). --set playbook=ID names whose lines are known, --set lines=DIR gives recordings instead.
+Every recogniser whose model is here is judged beside the one in use.
 """
 
 from __future__ import annotations
@@ -19,20 +21,25 @@ from typing import Any
 import numpy as np
 
 from voicebot import bootstrap
-from voicebot.bench import answer_list
+from voicebot.bench import answer_list, spoken_lines
 from voicebot.bench.frame import Options, Result
 from voicebot.bench.telephone import clean, read, telephone
 from voicebot.domain.audio import Audio
 from voicebot.domain.errors import DataError
 from voicebot.domain.ports import Recognizer
+from voicebot.domain.script import Playbook
 from voicebot.domain.speech import Expectation, Transcript
+from voicebot.registry import catalogue
 from voicebot.settings import Settings
-from voicebot.speech.recognition import sound, weights
+from voicebot.speech.recognition import engines, sound, weights
+from voicebot.speech.synthesis.kokoro import KokoroSynthesizer
 from voicebot.text.distance import character_error, syllable_error
 from voicebot.text.normalise import comparable, normalise
 
 Listen = Callable[[Audio], Transcript]
 SURE = 0.4  # confidence from which the dialogue policy takes a yes as binding
+LINES = 72  # of each set of lines, at most
+UNKNOWN, KNOWN = "ours, nothing known", "ours, talk known"
 _PLAIN_S = (30, 12)
 
 
@@ -51,44 +58,65 @@ def run(options: Options) -> Result:
     """Judge every system on every set."""
     data = options.need_data("a folder with transcripts.tsv, or one that holds aishell/ and words/")
     settings = Settings()
-    sets = dict(_sets(data, options))
+    playbook = bootstrap.playbooks(settings).get(options.extra.get("playbook", "consumer_loan"))
+    sets = dict(_sets(data, options, settings, playbook))
     judged = {comparable(said) for _, clips in sets.items() for said, _ in clips}
-    known = _known(settings, options.extra.get("playbook", "consumer_loan"), judged)
-    directory = weights.assemble(settings.home / "models" / "whisper-base")
+    known = _known(playbook, judged)
     recognizer = bootstrap.recognizer(settings)
-    systems: dict[str, Listen] = {
-        **{f"whisper as it comes, {window_s} s": _plain(directory, window_s) for window_s in _PLAIN_S},
-        "ours, nothing known": lambda audio: _listen(recognizer, audio, Expectation()),
-        "ours, talk known": lambda audio: _listen(recognizer, audio, known),
-    }
+    systems = _systems(settings, recognizer, known)
     rows, found = list[Mapping[str, Any]](), dict[tuple[str, str], list[Heard]]()
     for name, clips in sets.items():
         for system, listen in systems.items():
             found[name, system] = heard = [_hear(listen, said, telephone(audio)) for said, audio in clips]
             rows.append(_row(f"{name}, telephone", system, heard))
-    ours = systems["ours, talk known"]
+    ours = systems[KNOWN]
     for name, clips in sets.items():
-        rows.append(
-            _row(
-                f"{name}, clean",
-                "ours, talk known",
-                [_hear(ours, said, clean(audio)) for said, audio in clips],
-            )
-        )
-    return Result(_summary(found), rows, notes=_notes(known, recognizer.name))
+        heard = [_hear(ours, said, clean(audio)) for said, audio in clips]
+        rows.append(_row(f"{name}, clean", KNOWN, heard))
+    return Result(_summary(found), rows, notes=_notes(known, recognizer.name, sets))
 
 
-def _sets(data: Path, options: Options) -> Iterator[tuple[str, list[tuple[str, Audio]]]]:
+def _systems(settings: Settings, recognizer: Recognizer, known: Expectation) -> dict[str, Listen]:
+    """Return what is judged: whisper as it comes, ours, and every other engine whose model is here."""
+    directory = weights.assemble(settings.home / "models" / "whisper-base")
+    systems: dict[str, Listen] = {
+        **{f"whisper as it comes, {window_s} s": _plain(directory, window_s) for window_s in _PLAIN_S},
+        UNKNOWN: lambda audio: _listen(recognizer, audio, Expectation()),
+        KNOWN: lambda audio: _listen(recognizer, audio, known),
+    }
+    used = bootstrap.recognizer_choice(settings)
+    for choice in engines.present(settings.home, catalogue.load()):
+        if (choice.engine, choice.directory) != (used.engine, used.directory):
+            other = bootstrap.open_recognizer(choice, settings)
+            systems[f"{other.name}, talk known"] = lambda audio, engine=other: _listen(engine, audio, known)  # type: ignore[misc]
+    return systems
+
+
+def _sets(
+    data: Path, options: Options, settings: Settings, playbook: Playbook
+) -> Iterator[tuple[str, list[tuple[str, Audio]]]]:
     folders = {
         "off topic": data if (data / "transcripts.tsv").is_file() else data / "aishell",
         "words": Path(options.extra.get("words", data / "words")),
-        "lines": Path(options.extra.get("lines", data / "lines")),
+        **({"lines": Path(options.extra["lines"])} if "lines" in options.extra else {}),
     }
     for name, folder in folders.items():
         if (folder / "transcripts.tsv").is_file():
             yield name, _clips(folder, options.seed, options.limit)
         elif name in options.extra or name == "off topic":
             raise DataError(f"{folder} has no transcripts.tsv", hint="columns: file, transcript")
+    voice = settings.kokoro or settings.home / "kokoro"
+    if "lines" in options.extra or KokoroSynthesizer(voice, spoken_lines.VOICES[0]).available():
+        return
+    count = min(LINES, options.limit or LINES)
+    spoken = {"lines": spoken_lines.of_playbook(playbook, count, options.seed)}
+    if "dialogues" in options.extra:
+        spoken["other lines"] = spoken_lines.of_dialogues(
+            Path(options.extra["dialogues"]), count, options.seed
+        )
+    for name, lines in spoken.items():
+        clips = spoken_lines.speak(lines, voice, settings.home / "bench" / "lines")
+        yield name, list(zip(lines, clips, strict=True))
 
 
 def _clips(folder: Path, seed: int, limit: int) -> list[tuple[str, Audio]]:
@@ -100,9 +128,8 @@ def _clips(folder: Path, seed: int, limit: int) -> list[tuple[str, Audio]]:
     return [(row["transcript"], read(folder / row["file"])) for row in rows[: limit or None]]
 
 
-def _known(settings: Settings, playbook_id: str, judged: set[str]) -> Expectation:
+def _known(playbook: Playbook, judged: set[str]) -> Expectation:
     """Return what a call tells the recogniser, less the lines that are judged."""
-    playbook = bootstrap.playbooks(settings).get(playbook_id)
     lines = (line for script in playbook.scripts.values() for line in script.examples)
     answers = tuple(answer_list.MEANINGS.values())
     return Expectation(
@@ -180,20 +207,20 @@ def _summary(found: Mapping[tuple[str, str], Sequence[Heard]]) -> dict[str, floa
     def cer(name: str, system: str) -> float:
         return character_error((one.said, one.transcript.text) for one in found[name, system])
 
-    known, unknown = "ours, talk known", "ours, nothing known"
-    every = [one for (_, system), heard in found.items() if system == known for one in heard]
+    every = [one for (_, system), heard in found.items() if system == KNOWN for one in heard]
     summary = {
-        "cer_telephone": cer("off topic", known),
-        "cer_telephone_nothing_known": cer("off topic", unknown),
-        "cpu_s_per_s": _cpu_per_s(found["off topic", known]),
+        "cer_telephone": cer("off topic", KNOWN),
+        "cer_telephone_nothing_known": cer("off topic", UNKNOWN),
+        "cpu_s_per_s": _cpu_per_s(found["off topic", KNOWN]),
         "cpu_s_per_s_all": _cpu_per_s(every),
     }
-    if ("lines", known) in found:
-        before = cer("lines", unknown)
-        summary["cer_on_topic"] = cer("lines", known)
-        summary["cer_gain_on_topic"] = (before - summary["cer_on_topic"]) / before if before else 0.0
-    if ("words", known) in found:
-        answers = _answers(found["words", known])
+    for name, key in (("lines", "on_topic"), ("other lines", "on_topic_other")):
+        if (name, KNOWN) in found:
+            before, after = cer(name, UNKNOWN), cer(name, KNOWN)
+            summary[f"cer_{key}"] = after
+            summary[f"cer_gain_{key}"] = (before - after) / before if before else 0.0
+    if ("words", KNOWN) in found:
+        answers = _answers(found["words", KNOWN])
         summary |= {
             "answers_right": answers["right_%"] / 100,
             "answers_wrong": answers["wrong_%"] / 100,
@@ -203,11 +230,15 @@ def _summary(found: Mapping[tuple[str, str], Sequence[Heard]]) -> dict[str, floa
     return summary
 
 
-def _notes(known: Expectation, engine: str) -> tuple[str, ...]:
+def _notes(known: Expectation, engine: str, sets: Mapping[str, list[tuple[str, Audio]]]) -> tuple[str, ...]:
     phrases = sum(len(group) for group in known.answers)
+    unheard = (
+        () if "lines" in sets else ("no lines on topic: voicebot models pull kokoro, or --set lines=DIR",)
+    )
     return (
         f"engine: {engine}; one stream at a time, one thread; CPU seconds are per second of audio",
         f"known: {phrases} answers in {len(known.answers)} meanings, {len(known.keywords)} keywords, "
         f"{len(known.lines)} customer lines, none of them judged",
         f"an answer is taken if it is on the list, confidence at least {SURE}; else it is asked back",
+        *unheard,
     )

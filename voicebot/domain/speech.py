@@ -52,7 +52,9 @@ class Transcript:
     engine: str = ""
     compute_s: float = 0.0  # CPU seconds of the engine
     raw_text: str = ""  # before correction by domain knowledge
-    method: str = "1-best"  # how text came from raw_text: 1-best, list, homophone, n-best, lexicon, guard
+    method: str = (
+        "1-best"  # how text came from raw_text: 1-best, list, homophone, trie, n-best, lexicon, guard
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ like an expected phrase, the phrase is taken. Never by a part of the utterance, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import exp
 
@@ -14,9 +14,12 @@ from voicebot.text.normalise import comparable
 from voicebot.text.pinyin import distance, syllables
 
 NEGATIONS = "不没别未非无"
+_NEGATION_SOUNDS = frozenset(syllables(char) for char in "不没别")
 _LONGEST = 8  # hanzi; longer utterances are sentences, not answers
 _ALIKE = 0.5  # of the syllables may differ between two decodes of the same words
 _DOUBT = 0.4  # left of the confidence where they differ more: the dialogue asks back
+FLOOR = -5.0  # log probability from which a phrase may have been said
+MARGIN = 1.0  # by which the phrases of one meaning must lead those of every other
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,48 @@ class Expected:
         alike = [phrase for phrase in self._sounds.get(syllables(text), ()) if may_replace(text, phrase)]
         # two phrases that sound the same (买, 卖) are told apart by nothing here
         return Correction(alike[0], "homophone") if len(alike) == 1 else Correction(heard, "1-best")
+
+
+def short_answers(answers: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Return the phrases that are short enough to be answers, plain, grouped as they were."""
+    plain = (tuple(dict.fromkeys(map(comparable, group))) for group in answers)
+    return tuple(tuple(text for text in group if 0 < len(text) <= _LONGEST) for group in plain)
+
+
+def second_stage(
+    answers: Sequence[Sequence[str]], score: Callable[[Sequence[str], float], Sequence[float]], heard: str
+) -> Correction | None:
+    """Return the expected phrase that the sound itself says, with its share of belief; None: ask back.
+
+    Args:
+        answers: phrases, grouped by what they mean.
+        score: log probability of each phrase for this sound; -inf below the floor it is given.
+        heard: what was read freely; where it has a 不 or 没, so must the phrase, and the other way round.
+    """
+    phrases = [phrase for group in answers for phrase in group]
+    meanings = [number for number, group in enumerate(answers) for _ in group]
+    if not phrases:
+        return None
+    scores = score(phrases, FLOOR - MARGIN)
+    by_meaning: dict[int, list[tuple[float, str]]] = {}
+    for meaning, phrase, value in zip(meanings, phrases, scores, strict=True):
+        by_meaning.setdefault(meaning, []).append((value, phrase))
+    ranked = sorted((max(group) for group in by_meaning.values()), reverse=True)
+    best, phrase = ranked[0]
+    if best <= FLOOR or (len(ranked) > 1 and best - ranked[1][0] < MARGIN):
+        return None
+    if _denies(heard) != _denies(phrase):
+        return None
+    total = sum(exp(value) for value in scores)
+    mine = max(
+        sum(exp(value) for value, _ in group) for group in by_meaning.values() if (best, phrase) in group
+    )
+    return Correction(phrase, "trie", mine / total)
+
+
+def _denies(text: str) -> bool:
+    """Whether a text holds a negation, or the sound of one: 步要 is 不要."""
+    return any(syllables(char) in _NEGATION_SOUNDS for char in comparable(text))
 
 
 def may_replace(heard: str, phrase: str) -> bool:

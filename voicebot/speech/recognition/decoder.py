@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,15 @@ import numpy as np
 
 from voicebot.domain.errors import ModelError
 from voicebot.speech.recognition import sound
+from voicebot.speech.recognition.scoring import F32, TextScorer
 from voicebot.text.normalise import comparable
 
-BEAM = 10  # as many texts: domain knowledge chooses among them
+BEAM = 5  # as many texts, with and without the prompt: domain knowledge chooses among them
 REPETITION_PENALTY = 1.1
 NO_REPEAT_NGRAM = 4
 TOKENS_PER_S = 10
-_FREE_BEAM = 5
 _FEWEST_TOKENS = 12
-_SHORT = 4  # hanzi: up to here the prompt may have put the words into the customer's mouth
+_SHORT = 4  # hanzi
 PROMPT = "不需要，谢谢。可以。是的，你说。好的。"  # answers, in simplified hanzi with punctuation
 _ENCODER_STEP = 320  # samples a frame of the encoder's output: 20 ms
 _ENDING_FRAMES = 10
@@ -35,7 +37,8 @@ class Decoded:
     mean_logprob: float  # of the best, per token
     voiced_s: float
     compute_s: float  # CPU seconds of the decoder's own thread
-    unprompted: str | None = None  # of a short text: what the model hears when nothing is suggested to it
+    free: tuple[tuple[str, float], ...] = ()  # the same, when nothing is suggested to the model
+    memory: F32 | None = None  # of a short text: to score others for the same sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ class Encoded:
 class Decoder:
     """A Whisper model with one thread of its own."""
 
-    def __init__(self, directory: Path, window_s: float) -> None:
-        """Load a model in CTranslate2 form. Raises ModelError."""
+    def __init__(self, directory: Path, window_s: float, scorer: TextScorer | None = None) -> None:
+        """Load a model in CTranslate2 form; `scorer` is of the same model. Raises ModelError."""
         from faster_whisper import WhisperModel  # a second of import: only where it decodes
         from faster_whisper.tokenizer import Tokenizer
 
@@ -74,6 +77,7 @@ class Decoder:
                 hint=f"delete {directory} and start again: it is written anew",
             ) from broken
         self._own = _threads() - before
+        self._scorer = scorer
         self._tokenizer = Tokenizer(
             self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language="zh"
         )
@@ -102,31 +106,40 @@ class Decoder:
         began = time.thread_time(), self._cpu_s()
         most_tokens = max(_FEWEST_TOKENS, int(samples.size / sound.ENGINE_RATE_HZ * TOKENS_PER_S))
         hypotheses, mean_logprob = self._generate(encoded.view, self._prompt, most_tokens)
-        unprompted: str | None = None
-        if hypotheses and 0 < len(comparable(hypotheses[0][0])) <= _SHORT:
-            unprompted = self._free(encoded.view, most_tokens)
+        free, _ = self._generate(encoded.view, self._no_prompt, most_tokens)
+        memory: F32 | None = None
+        if self._scorer is not None and hypotheses and is_short(hypotheses[0][0]):
+            memory = np.array(encoded.view)[0].astype(np.float32)
         span = sound.voiced_span(samples)
         return Decoded(
             hypotheses,
             mean_logprob,
             span[1] - span[0] if span else 0.0,
             encoded.compute_s + time.thread_time() - began[0] + self._cpu_s() - began[1],
-            unprompted,
+            free,
+            memory,
         )
 
-    def _free(self, encoded: Any, most_tokens: int) -> str:
-        """Return what the model hears when nothing is suggested to it."""
-        return self._generate(encoded, self._no_prompt, most_tokens, _FREE_BEAM)[0][0][0]
+    def score(self, decoded: Decoded, texts: Sequence[str], floor: float) -> list[float]:
+        """Return each text's log probability for a short utterance's sound, -inf below the floor.
+
+        Nothing is suggested to the model. Without a scorer, or for a long utterance, all are -inf.
+        """
+        if self._scorer is None or decoded.memory is None:
+            return [-inf] * len(texts)
+        tokens = [self._tokenizer.encode(text) for text in texts]
+        ends = [self._tokenizer.eot, *self._tokenizer.encode("。")]
+        return self._scorer.score(self._scorer.listen(decoded.memory), self._no_prompt, tokens, ends, floor)
 
     def _generate(
-        self, encoded: Any, prompt: list[int], most_tokens: int, beam: int = BEAM
+        self, encoded: Any, prompt: list[int], most_tokens: int
     ) -> tuple[tuple[tuple[str, float], ...], float]:
         """Return (text, log probability) pairs, best first, and the best one's mean per token."""
         found = self._model.model.generate(
             encoded,
             [prompt],
-            beam_size=beam,
-            num_hypotheses=beam,
+            beam_size=BEAM,
+            num_hypotheses=BEAM,
             repetition_penalty=REPETITION_PENALTY,
             no_repeat_ngram_size=NO_REPEAT_NGRAM,
             max_length=len(prompt) + most_tokens,
@@ -141,6 +154,11 @@ class Decoder:
     def _cpu_s(self) -> float:
         """CPU seconds of the threads that the engine started for this decoder."""
         return sum(_thread_cpu_s(thread) for thread in self._own)
+
+
+def is_short(text: str) -> bool:
+    """Whether a text may be a mere answer, that the prompt may have put into the customer's mouth."""
+    return 0 < len(comparable(text)) <= _SHORT
 
 
 def _threads() -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from voicebot.registry.catalogue import Entry
 
 NAMES = ("whisper", "vosk", "sherpa")
 WHISPER_RANK = 10  # beside the ranks of the catalogue
+_BEST = "the best that is here"
 _MODULES = {"vosk": "vosk", "sherpa": "sherpa_onnx"}
 
 
@@ -51,20 +52,24 @@ def choose(wanted: str, named: dict[str, Path | None], home: Path, entries: Iter
         directory = named.get(engine)
         if directory is not None:
             return Choice(engine, directory, "named in the settings")
-    found = [
-        (entry.rank, entry.engine, home / entry.place)
-        for entry in entries
-        if entry.kind == "recogniser" and entry.present(home / entry.place) and installed(entry.engine)
-    ]
-    why = "the best that is here" if wanted == "auto" else "wanted by the settings"
-    ranked = [(WHISPER_RANK, "whisper", None), *found]
-    for _, engine, place in sorted(ranked, key=lambda one: -one[0]):
-        if engine in engines:
-            return Choice(engine, place, why)
+    for choice in present(home, entries):
+        if choice.engine in engines:
+            return choice if wanted == "auto" else replace(choice, why="wanted by the settings")
     raise SettingsError(
         f"VOICEBOT_ASR_ENGINE={wanted} needs a model",
         hint=f"voicebot models pull NAME (see voicebot models list), or set VOICEBOT_{wanted.upper()}_MODEL",
     )
+
+
+def present(home: Path, entries: Iterable[Entry]) -> list[Choice]:
+    """Return every engine whose package and model are here, the best first."""
+    found = [
+        (entry.rank, Choice(entry.engine, home / entry.place, _BEST))
+        for entry in entries
+        if entry.kind == "recogniser" and entry.present(home / entry.place) and installed(entry.engine)
+    ]
+    ranked = [(WHISPER_RANK, Choice("whisper", None, _BEST)), *found]
+    return [choice for _, choice in sorted(ranked, key=lambda one: -one[0])]
 
 
 def installed(engine: str) -> bool:

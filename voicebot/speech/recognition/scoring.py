@@ -16,10 +16,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
+from threadpoolctl import ThreadpoolController
 
 from voicebot.domain.errors import ModelError
 
 F32 = NDArray[np.float32]
+Memory = tuple[list[F32], ...]  # keys and values of each layer
 
 _HEAD = 64  # width of an attention head in every Whisper
 _TYPES = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}
@@ -52,41 +54,68 @@ class TextScorer:
         self._embeddings = weights["embeddings/weight"]
         self._positions = weights["position_encodings/encodings"]
         self._norm = (weights["layer_norm/gamma"], weights["layer_norm/beta"])
+        self._threads = ThreadpoolController()
         self._layers = [_layer(weights, f"layer_{index}/") for index in range(count)]
 
+    def listen(self, memory: F32) -> Memory:
+        """Return the encoder's output, (frames, width), as the layers look at it: half of the cost."""
+        with self._threads.limit(limits=1, user_api="blas"):
+            return tuple(np.split(_linear(memory, layer.key_value), 2, axis=1) for layer in self._layers)
+
     def score(
-        self, memory: F32, start: Sequence[int], texts: Sequence[Sequence[int]], ends: Sequence[int]
+        self,
+        memory: Memory,
+        start: Sequence[int],
+        texts: Sequence[Sequence[int]],
+        ends: Sequence[int],
+        floor: float = -np.inf,
     ) -> list[float]:
         """Return the natural logarithm of each text's probability, that it ends there included.
 
         Args:
-            memory: the encoder's output, (frames, width).
+            memory: of the speech, by `listen`.
             start: tokens before every text.
             texts: tokens of each text.
             ends: tokens that end a text: the end itself, or a mark before it.
+            floor: a text that its first token puts below it is not followed any further: -inf.
         """
-        trie = _Trie(start, [tuple(text[:_LONGEST]) for text in texts])
-        hidden = self._decode(memory, trie)
-        logits = hidden @ self._embeddings.T
-        norm = _logsumexp(logits)
-        logprobs = logits[trie.parents[1:], trie.tokens[1:]] - norm[trie.parents[1:]]
-        ending = _logsumexp(logits[:, list(ends)]) - norm
-        return [
-            float(sum(logprobs[node - 1] for node in path[len(start) :]) + ending[path[-1]])
-            for path in trie.paths
-        ]
+        with self._threads.limit(limits=1, user_api="blas"):
+            kept = list(range(len(texts)))
+            if floor > -np.inf:
+                first = self._logprobs(self._decode(memory, _Trie(start, [()]))[-1:])[0]
+                kept = [index for index, text in enumerate(texts) if text and first[text[0]] >= floor]
+            scores = [-np.inf] * len(texts)
+            if kept:
+                for index, score in zip(
+                    kept, self._score(memory, start, [texts[i] for i in kept], ends), strict=True
+                ):
+                    scores[index] = score
+            return scores
 
-    def _decode(self, memory: F32, trie: _Trie) -> F32:
+    def _score(
+        self, memory: Memory, start: Sequence[int], texts: Sequence[Sequence[int]], ends: Sequence[int]
+    ) -> list[float]:
+        trie = _Trie(start, [tuple(text[:_LONGEST]) for text in texts])
+        logprobs = self._logprobs(self._decode(memory, trie))
+        steps = logprobs[trie.parents, trie.tokens]
+        ending = _logsumexp(logprobs[:, list(ends)])
+        return [float(steps[list(path[len(start) :])].sum() + ending[path[-1]]) for path in trie.paths]
+
+    def _logprobs(self, hidden: F32) -> F32:
+        logits = hidden @ self._embeddings.T
+        return np.asarray(logits - _logsumexp(logits)[:, None], np.float32)
+
+    def _decode(self, memory: Memory, trie: _Trie) -> F32:
         """Return the decoder's output at every node of the trie: each sees only its own beginnings."""
         x = self._embeddings[trie.tokens] + self._positions[trie.depths]
-        for layer in self._layers:
+        for layer, (seen_key, seen_value) in zip(self._layers, memory, strict=True):
             query, key, value = np.split(_linear(_normal(x, layer.self_norm), layer.qkv), 3, axis=1)
             x = x + _linear(_attend(query, key, value, trie.mask), layer.self_out)
-            key, value = np.split(_linear(memory, layer.key_value), 2, axis=1)
             query = _linear(_normal(x, layer.cross_norm), layer.query)
-            x = x + _linear(_attend(query, key, value), layer.cross_out)
+            x = x + _linear(_attend(query, seen_key, seen_value), layer.cross_out)
             inner = _linear(_normal(x, layer.ffn_norm), layer.ffn_in)
-            x = x + _linear((inner * (0.5 * (1 + erf(inner / np.sqrt(np.float32(2)))))), layer.ffn_out)
+            bent = inner * (0.5 * (1 + erf(inner / np.sqrt(np.float32(2)))))  # GELU
+            x = x + _linear(np.asarray(bent, np.float32), layer.ffn_out)
         return _normal(x, self._norm)
 
 

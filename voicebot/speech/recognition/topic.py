@@ -18,6 +18,7 @@ from voicebot.text.normalise import comparable
 from voicebot.text.pinyin import distance, fuzzy, syllables
 
 _WEIGHT = 0.3  # of the character model beside the engine
+_PER_CHARACTER = 0.8  # added for each character: else the model likes whatever is shorter
 _PRICE = 1.0  # of a word put in place of another, in log probability
 _PRICE_APART = 4.0  # more, by its distance in sound
 _FARTHEST = 0.13  # looser makes more lines worse than better
@@ -48,25 +49,36 @@ class Topic:
             if 2 <= len(word) <= _LONGEST and not _negations(word):
                 self._words.setdefault(_folded(word), []).append(word)
 
-    def choose(self, hypotheses: Sequence[tuple[str, float]]) -> Correction:
-        """Return the most probable text of (text, log probability) pairs, the best of the engine first."""
-        first = hypotheses[0][0] if hypotheses else ""
+    def choose(
+        self, hypotheses: Sequence[tuple[str, float]], free: Sequence[tuple[str, float]] = ()
+    ) -> Correction:
+        """Return the most probable text.
+
+        Args:
+            hypotheses: (text, log probability) pairs, the engine's best first.
+            free: the same, heard without a prompt: the best of these is believed off topic.
+        """
+        found = (*hypotheses, *free)
+        first = likeliest(hypotheses, free)
         heard = comparable(first)
         pool: dict[str, float] = {}
         written = {}
-        for text, score in hypotheses:
+        for text, score in found:
             plain = comparable(text)
             if plain and _negations(plain) == _negations(heard) and score > pool.get(plain, -1e9):
                 pool[plain] = score
                 written[plain] = text
         if not pool or max(map(self._model.per_character, pool)) < _ON_TOPIC:
-            return Correction(first, "1-best")
+            return Correction(free[0][0] if free else first, "1-best")
         for _ in range(_CHANGES):
             for text, score in list(pool.items()):
                 for variant, apart in self._variants(text):
                     price = _PRICE * (1 + _PRICE_APART * apart)
                     pool[variant] = max(pool.get(variant, -1e9), score - price)
-        best = max(pool, key=lambda text: pool[text] + _WEIGHT * self._model.logprob(text))
+        best = max(
+            pool,
+            key=lambda text: pool[text] + _WEIGHT * self._model.logprob(text) + _PER_CHARACTER * len(text),
+        )
         if best == heard:
             return Correction(first, "1-best")
         return Correction(written.get(best, best), "n-best" if best in written else "lexicon")
@@ -92,11 +104,19 @@ def topic_of(lines: tuple[str, ...], keywords: tuple[str, ...]) -> Topic:
     return Topic(lines, keywords)
 
 
-def choose(expected: Expectation, hypotheses: Sequence[tuple[str, float]]) -> Correction:
+def choose(
+    expected: Expectation, hypotheses: Sequence[tuple[str, float]], free: Sequence[tuple[str, float]] = ()
+) -> Correction:
     """Return the text to believe among an engine's, with what is known of the talk."""
     if not expected.lines:
-        return Correction(hypotheses[0][0] if hypotheses else "", "1-best")
-    return topic_of(expected.lines, expected.keywords).choose(hypotheses)
+        return Correction(likeliest(hypotheses, free), "1-best")
+    return topic_of(expected.lines, expected.keywords).choose(hypotheses, free)
+
+
+def likeliest(hypotheses: Sequence[tuple[str, float]], free: Sequence[tuple[str, float]]) -> str:
+    """Return the likelier of the two best texts, which is what was heard if nothing is known of the talk."""
+    tops = (*hypotheses[:1], *free[:1])
+    return max(tops, key=lambda pair: pair[1])[0] if tops else ""
 
 
 def _negations(text: str) -> str:

@@ -15,14 +15,24 @@ from math import exp
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
+
 from voicebot.domain.errors import ModelError, RecognitionError
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript
 from voicebot.speech.recognition import sound
-from voicebot.speech.recognition.answers import Correction, Expected, agree, merge
-from voicebot.speech.recognition.decoder import Decoded, Decoder, Encoded
+from voicebot.speech.recognition.answers import (
+    Correction,
+    Expected,
+    agree,
+    merge,
+    second_stage,
+    short_answers,
+)
+from voicebot.speech.recognition.decoder import Decoded, Decoder, Encoded, is_short
 from voicebot.speech.recognition.guards import invented
 from voicebot.speech.recognition.pool import DecoderPool
-from voicebot.speech.recognition.topic import choose
+from voicebot.speech.recognition.scoring import TextScorer
+from voicebot.speech.recognition.topic import choose, likeliest
 from voicebot.text.normalise import comparable, normalise
 
 WINDOW_S = 12.0
@@ -64,7 +74,8 @@ class WhisperRecognizer:
                 f"{workers} workers can not decode", hint="set VOICEBOT_ASR_THREADS to 1 or more"
             )
         self.name = f"whisper ({directory.name})"
-        self._pool = DecoderPool([Decoder(directory, WINDOW_S) for _ in range(workers)], "whisper")
+        scorer = _scorer(directory)
+        self._pool = DecoderPool([Decoder(directory, WINDOW_S, scorer) for _ in range(workers)], "whisper")
         self._longest_s = longest_s
         self._timeout_s = timeout_s
 
@@ -100,6 +111,7 @@ class WhisperStream:
         self._rate_hz = rate_hz
         self._expectation = expected
         self._answers = Expected(expected.phrases)
+        self._short = short_answers(expected.answers)
         self._longest = int(longest_s * rate_hz) * 2
         self._timeout_s = timeout_s
         self._pcm = bytearray()
@@ -201,21 +213,27 @@ class WhisperStream:
                 decoding_s += part.compute_s
                 self._windows[(start, end)] = part
             parts.append(part)
-        transcript = self._understood(parts, span)
+        transcript = self._understood(decoder, parts, span)
         cpu_s = decoding_s + time.thread_time() - began
         return replace(transcript, compute_s=cpu_s)
 
-    def _understood(self, parts: Sequence[Decoded], span: tuple[float, float]) -> Transcript:
+    def _understood(
+        self, decoder: Decoder, parts: Sequence[Decoded], span: tuple[float, float]
+    ) -> Transcript:
         """Join the windows' texts, apply domain knowledge, and guard against inventions."""
         raw, texts, methods, certainty = "", list[str](), list[str](), 1.0
         for part in parts:
-            heard = part.hypotheses[0][0] if part.hypotheses else ""
+            heard = _best(part)
             if not heard or invented(heard, part.voiced_s, part.mean_logprob):
                 continue
-            believed = self._believed(part, heard)
-            merged = merge(part.hypotheses)
-            posterior = merged.get(comparable(believed.text), merged[comparable(heard)])
-            certainty *= posterior * exp(min(0.0, part.mean_logprob) / 4) * believed.belief
+            believed = self._believed(decoder, part, heard)
+            if invented(believed.text, part.voiced_s, part.mean_logprob):
+                believed = Correction(heard, "1-best")
+            certainty *= believed.belief
+            if believed.method != "trie":  # which was measured against the sound itself
+                merged = merge(part.hypotheses if is_short(heard) else (*part.hypotheses, *part.free))
+                posterior = merged.get(comparable(believed.text), merged[comparable(heard)])
+                certainty *= posterior * exp(min(0.0, part.mean_logprob) / 4)
             raw += heard
             texts.append(believed.text)
             methods.append(believed.method)
@@ -226,15 +244,40 @@ class WhisperStream:
         method = next((method for method in methods if method != "1-best"), "1-best")
         return Transcript(text, words, timing, certainty, self._engine, raw_text=raw.strip(), method=method)
 
-    def _believed(self, part: Decoded, heard: str) -> Correction:
+    def _believed(self, decoder: Decoder, part: Decoded, heard: str) -> Correction:
         """Return the text to believe of one window: an expected answer, or the likeliest in this talk."""
-        text, belief = (heard, 1.0) if part.unprompted is None else agree(heard, part.unprompted)
+        short = is_short(heard)
+        text, belief = agree(heard, part.free[0][0]) if short and part.free else (heard, 1.0)
         believed = self._answers.correct(text)
+        if short and (believed.method == "1-best" or belief < 1.0):
+            sure = second_stage(self._short, lambda texts, floor: decoder.score(part, texts, floor), text)
+            if sure is not None:
+                return sure
         if believed.method == "1-best" and text == heard:
-            believed = choose(self._expectation, part.hypotheses)
+            believed = choose(self._expectation, part.hypotheses, () if short else part.free)
         return replace(believed, belief=belief)
 
 
 def _spoken(samples: sound.F32) -> bool:
     span = sound.voiced_span(samples)
     return span is not None and span[1] - span[0] >= _SHORTEST_S
+
+
+def _best(part: Decoded) -> str:
+    """Return what one window says if nothing is known of the talk.
+
+    The prompt of answers helps to hear short ones; what is longer is heard with and without it.
+    """
+    heard = part.hypotheses[0][0] if part.hypotheses else ""
+    if not heard or is_short(heard):
+        return heard
+    return likeliest(part.hypotheses, part.free)
+
+
+def _scorer(directory: Path) -> TextScorer | None:
+    """Return what scores given texts, None for a model that is packed in another way."""
+    try:
+        return TextScorer(directory / "model.bin")
+    except ModelError as other:
+        structlog.get_logger().warning("expected answers are matched by text only", why=other.detail)
+        return None
