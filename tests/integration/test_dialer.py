@@ -47,6 +47,7 @@ class Line:
         self.journal = journal
         self.ends = ends
         self.calls: list[CallRequest] = []
+        self.hung_up: list[str] = []
         self.running = 0
         self.most = 0
         self._taken = asyncio.Condition()
@@ -61,6 +62,9 @@ class Line:
         task = asyncio.create_task(self._conduct(request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def hang_up(self, address: str, call_id: str) -> None:
+        self.hung_up.append(call_id)
 
     async def reached(self, calls: int) -> None:
         """Wait until so many calls were placed."""

@@ -22,8 +22,9 @@ from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.domain.ids import uuid7
 from voicebot.store.campaigns import CampaignRepository
-from voicebot.store.contacts import ContactRepository, DoNotCallRepository
+from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
+from voicebot.store.do_not_call import DoNotCallRepository
 from voicebot.store.session import Database
 from voicebot.store.workers import LINE, Worker, WorkerRepository
 

@@ -40,7 +40,7 @@ def stored(database: Database) -> list[Contact]:
         return [contact_of(row, VAULT) for row in rows]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_reads_what_spreadsheets_write(
     database: Database, campaign: Campaign, tmp_path: Path, encoding: str, separator: str
@@ -105,7 +105,9 @@ def test_importing_again_adds_nobody_twice(database: Database, campaign: Campaig
     [
         (b"", "empty"),
         (b"name,city\na,b\n", "phone number"),
-        (b"PK\x03\x04\x00\x00", "no text file"),
+        (b"PK\x03\x04\x00\x00", "damaged"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old or encrypted"),
+        (b"number\n\x00\x01\x02", "no text file"),
         (b"number\n\xff\xff\xff\xff\n", "neither"),
     ],
 )

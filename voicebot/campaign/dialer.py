@@ -13,11 +13,12 @@ import structlog
 
 from voicebot.campaign.hopper import Hopper
 from voicebot.campaign.readiness import ContactVoice
-from voicebot.campaign.trunk import call_uri
+from voicebot.campaign.trunk import call_uri, shown_number, trunk_uri
 from voicebot.domain.call import CallRequest, Direction
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.domain.errors import CampaignError, CapacityError, StoreError, TelephonyError, VoicebotError
 from voicebot.domain.ids import uuid7
+from voicebot.domain.trunk import Trunk
 from voicebot.store.workers import Worker
 from voicebot.telephony.headers import ATTEMPT, CAMPAIGN, CONTACT
 
@@ -37,9 +38,12 @@ class LineClient(Protocol):
         listens), TelephonyError if nobody can tell.
         """
 
+    async def hang_up(self, address: str, call_id: str) -> None:
+        """End a call of the worker at host:port. Raises TelephonyError."""
+
 
 class Dialer:
-    """Paces campaigns by the lines' free capacity and their own `max_calls`.
+    """Runs campaigns as the pacer allows.
 
     It holds no state of its own: killed at any moment, its successor reads everything from the
     database. What ends an attempt is the line worker's journal, never the dialer.
@@ -55,6 +59,7 @@ class Dialer:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._hopper = hopper
+        self._pacing = hopper.pacing
         self._lines = lines
         self._voice = voice
         self._poll_s = poll_s
@@ -85,46 +90,74 @@ class Dialer:
         if loop_time - self._swept_at >= SWEEP_S or not self._swept_at:
             self._swept_at = loop_time
             await asyncio.to_thread(self._hopper.sweep, self._clock())
+        running = []
         for campaign in await asyncio.to_thread(self._hopper.campaigns):
             try:
-                await self._serve(campaign)
+                if await self._serve(campaign):
+                    running.append(campaign)
             except StoreError:
                 raise
             except VoicebotError as error:
                 # A campaign that is not usable must not stop the others.
                 log.exception("campaign skipped", campaign=campaign.id, error=error.detail)
+        await self._dial(running)
 
-    async def _serve(self, campaign: Campaign) -> None:
+    async def _serve(self, campaign: Campaign) -> bool:
+        """Settle what has ended; return whether the campaign may call now."""
         await asyncio.to_thread(self._hopper.settle, campaign)
-        if campaign.status is CampaignStatus.RUNNING:
-            await self._dial(campaign)
         if await asyncio.to_thread(self._hopper.finish, campaign, self._clock()):
             log.info("campaign finished", campaign=campaign.id)
+            return False
+        if campaign.status is CampaignStatus.STOPPING:
+            await self._hang_up(campaign)
+        if campaign.status is not CampaignStatus.RUNNING:
+            return False
+        return await asyncio.to_thread(self._pacing.may_call, campaign, self._clock())
 
-    async def _dial(self, campaign: Campaign) -> None:
-        slots = _slots(await asyncio.to_thread(self._hopper.free_workers, self._clock()))
-        room = campaign.max_calls - await asyncio.to_thread(self._hopper.live, campaign)
-        count = min(len(slots), room)
-        if count <= 0:
+    async def _hang_up(self, campaign: Campaign) -> None:
+        for address, call_id in await asyncio.to_thread(self._pacing.calls, campaign, self._clock()):
+            with suppress(TelephonyError):
+                await self._lines.hang_up(address, call_id)
+
+    async def _dial(self, campaigns: list[Campaign]) -> None:
+        if not campaigns:
             return
-        contacts = await asyncio.to_thread(self._hopper.claim, campaign, count, self._clock())
-        calls = (
-            self._call(campaign, contact, worker) for contact, worker in zip(contacts, slots, strict=False)
-        )
+        slots = _slots(await asyncio.to_thread(self._hopper.free_workers, self._clock()))
+        shares = await asyncio.to_thread(self._pacing.shares, campaigns, len(slots), self._clock())
+        calls = []
+        for campaign in sorted(campaigns, key=lambda one: -one.priority):
+            mine, slots = slots[: shares[campaign.id]], slots[shares[campaign.id] :]
+            calls.append(self._begin(campaign, mine))
         # All are waited for, then the first error counts: no call goes on behind the next step's back.
+        for result in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(result, VoicebotError) and not isinstance(result, StoreError):
+                log.error("campaign skipped", error=result.detail)
+            elif isinstance(result, BaseException):
+                raise result
+
+    async def _begin(self, campaign: Campaign, workers: list[Worker]) -> None:
+        if not workers:
+            return
+        trunk = await asyncio.to_thread(self._hopper.trunk, campaign)
+        contacts = await asyncio.to_thread(self._hopper.claim, campaign, len(workers), self._clock())
+        calls = (
+            self._call(campaign, trunk, contact, worker)
+            for contact, worker in zip(contacts, workers, strict=False)
+        )
         for result in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
 
-    async def _call(self, campaign: Campaign, contact: Contact, worker: Worker) -> None:
-        request = call_request(campaign, contact)
+    async def _call(self, campaign: Campaign, trunk: Trunk | None, contact: Contact, worker: Worker) -> None:
+        request = call_request(campaign, contact, trunk)
         if self._voice is not None:
             slots = await self._voice.speakable(request.playbook_id, request.slots)
             request = replace(request, slots=slots)
-        if not await asyncio.to_thread(self._hopper.open, campaign, request, worker.id, self._clock()):
+        opened = await asyncio.to_thread(self._hopper.open, campaign, request, worker.id, self._clock())
+        if opened is None:
             return
         try:
-            await self._lines.originate(worker.address, request)
+            await self._lines.originate(worker.address, opened)
         except CapacityError as error:
             log.info("line refuses a call", worker=worker.id, error=error.detail)
             await asyncio.to_thread(self._hopper.give_back, request, self._clock())
@@ -133,8 +166,11 @@ class Dialer:
             await asyncio.to_thread(self._hopper.lose, request)
 
 
-def call_request(campaign: Campaign, contact: Contact) -> CallRequest:
-    """Return the outbound call of a contact, with the ids by which a PBX and its journal know it."""
+def call_request(campaign: Campaign, contact: Contact, trunk: Trunk | None = None) -> CallRequest:
+    """Return the outbound call of a contact, with the ids by which a PBX and its journal know it.
+
+    Raises CampaignError if the trunk may not dial the number or not show the campaign's caller id.
+    """
     if campaign.id != contact.campaign_id:
         raise CampaignError(f"contact {contact.id} belongs to another campaign")
     attempt_id = str(uuid7())
@@ -145,12 +181,14 @@ def call_request(campaign: Campaign, contact: Contact) -> CallRequest:
         contact_id=contact.id,
         playbook_id=campaign.playbook_id,
         direction=Direction.OUTBOUND,
-        to_uri=call_uri(campaign.trunk, contact.number),
-        caller_id=campaign.caller_id,
+        to_uri=trunk_uri(trunk, contact.number) if trunk else call_uri(campaign.trunk, contact.number),
+        trunk=trunk.name if trunk else "",
+        caller_id=shown_number(trunk, campaign.caller_id) if trunk else campaign.caller_id,
         headers={CAMPAIGN: campaign.id, CONTACT: contact.id, ATTEMPT: attempt_id},
         slots=contact.slots,
         ring_timeout_s=campaign.ring_timeout_s,
         transfer_uri=campaign.transfer_uri,
+        leave_message=campaign.leave_message,
     )
 
 

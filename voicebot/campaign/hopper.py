@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from voicebot.campaign.compliance import Refusal, refusal
+from voicebot.campaign.pacing import Pacing
 from voicebot.campaign.policy_pack import policy_pack
-from voicebot.campaign.retry import agreed_callback, next_attempt
+from voicebot.campaign.retry import PAUSES, agreed_callback, next_attempt, other_hours
+from voicebot.campaign.trunk import is_template
 from voicebot.domain.answering import NUMBER_STATUS, NumberStatus
-from voicebot.domain.call import CallRequest
-from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
+from voicebot.domain.call import CallRequest, Delivery, Disposition
+from voicebot.domain.campaign import Campaign, CampaignStatus, Contact, Mode
+from voicebot.domain.trunk import Trunk
+from voicebot.store.agents import AgentRepository
 from voicebot.store.attempts import NOT_DIALLED, AttemptRepository, Claimed, Finished
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
-from voicebot.store.session import Database
+from voicebot.store.do_not_call import DoNotCallRepository, NumberList
+from voicebot.store.orphans import OrphanRepository
+from voicebot.store.session import Database, Session
+from voicebot.store.trunks import TrunkRepository
 from voicebot.store.workers import Worker, WorkerRepository
 
 log = structlog.get_logger()
@@ -24,6 +33,8 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=60)
 BATCH = 50
 GIVEN_BACK = timedelta(seconds=2)  # before a contact is tried again whose worker was full
+AGENT_SLACK = timedelta(seconds=15)  # an agent is kept so much longer than a customer's phone rings
+FINAL = tuple(kind.value for kind in Disposition if kind not in PAUSES and kind is not Disposition.CALLBACK)
 
 
 class Hopper:
@@ -48,11 +59,14 @@ class Hopper:
         self._vault = vault
         self._claimer = claimer
         self._unknown_gap = unknown_gap
+        self.pacing = Pacing(database, vault)
 
     def campaigns(self) -> tuple[Campaign, ...]:
-        """Return the campaigns that have work: running ones, and draining ones."""
+        """Return the campaigns that have work: running ones, and those that end."""
         with self._database.transaction() as session:
-            return CampaignRepository(session).all(CampaignStatus.RUNNING, CampaignStatus.DRAINING)
+            return CampaignRepository(session).all(
+                CampaignStatus.RUNNING, CampaignStatus.DRAINING, CampaignStatus.STOPPING
+            )
 
     def free_workers(self, now: datetime) -> list[tuple[Worker, int]]:
         """Return the line workers that can take calls, with how many; the freest first."""
@@ -70,10 +84,13 @@ class Hopper:
             attempts = AttemptRepository(session, self._vault)
             contacts = ContactRepository(session, self._vault)
             claimed = attempts.claim(campaign, self._claimer, min(limit, BATCH), now, LEASE)
+            if not claimed:
+                return ()
+            lists, trunk = self._rules(session, campaign)
             return tuple(
                 found.contact
                 for found in claimed
-                if not self._refused(contacts, found, refuse(campaign, found, now), now)
+                if not self._refused(contacts, found, refuse(campaign, found, now, lists, trunk), now)
             )
 
     def release(self) -> None:
@@ -81,18 +98,39 @@ class Hopper:
         with self._database.transaction() as session:
             AttemptRepository(session, self._vault).release(self._claimer)
 
-    def open(self, campaign: Campaign, request: CallRequest, worker: str, now: datetime) -> bool:
-        """Commit the attempt of a leased contact, if compliance still allows it; then INVITE at once."""
+    def open(
+        self, campaign: Campaign, request: CallRequest, worker: str, now: datetime
+    ) -> CallRequest | None:
+        """Commit the attempt of a leased contact, if compliance still allows it; then INVITE at once.
+
+        Where people talk, an agent is reserved in the same transaction: the request names the phone.
+        None = not to be called now.
+        """
         with self._database.transaction() as session:
             attempts = AttemptRepository(session, self._vault)
             if not attempts.open(request, self._claimer, worker, now):
-                return False
+                return None
             found = attempts.look(request.contact_id, campaign.scope, now)
-            again = found and refuse(campaign, found, now, opened=1)
+            lists, trunk = self._rules(session, campaign)
+            again = found and refuse(campaign, found, now, lists, trunk, opened=1)
             if found and again:
                 attempts.give_back(request.attempt_id, now, now)
                 self._refused(ContactRepository(session, self._vault), found, again, now)
-            return not again
+                return None
+            if campaign.mode is Mode.BOT:
+                return request
+            agent = AgentRepository(session).reserve(
+                request.call_id,
+                worker,
+                now,
+                campaign_id=campaign.id,
+                agent_id=found.contact.agent_id if found else "",
+                lease=timedelta(seconds=campaign.ring_timeout_s) + AGENT_SLACK,
+            )
+            if agent is None:
+                attempts.give_back(request.attempt_id, now, now + GIVEN_BACK)
+                return None
+            return replace(request, delivery=Delivery.SUGGEST, transfer_uri=agent.uri)
 
     def give_back(self, request: CallRequest, now: datetime) -> None:
         """End an attempt whose INVITE was certainly not sent."""
@@ -102,12 +140,13 @@ class Hopper:
     def lose(self, request: CallRequest) -> None:
         """Mark an attempt unknown: nobody can tell whether its INVITE was sent."""
         with self._database.transaction() as session:
-            AttemptRepository(session, self._vault).lose(request.attempt_id)
+            OrphanRepository(session).lose(request.attempt_id)
 
     def sweep(self, now: datetime) -> None:
         """Find attempts whose worker died, and close those that a rule may close."""
         with self._database.transaction() as session:
-            attempts = AttemptRepository(session, self._vault)
+            AgentRepository(session).sweep(now)
+            attempts = OrphanRepository(session)
             if lost := attempts.lose_orphans(now):
                 log.warning("attempts lost their worker", attempts=lost)
             if settled := attempts.settle_unknown(now, self._unknown_gap):
@@ -117,32 +156,55 @@ class Hopper:
         """Decide for every contact whose attempt ended: done, or again at a time. Return how many."""
         with self._database.transaction() as session:
             contacts = ContactRepository(session, self._vault)
-            finished = AttemptRepository(session, self._vault).finished(campaign.id)
+            attempts = AttemptRepository(session, self._vault)
+            finished = attempts.finished(campaign.id)
             for attempt in finished:
-                contacts.settle(attempt.contact_id, _again(campaign, attempt))
-            return len(finished)
+                again = _again(campaign, attempt)
+                agreed = attempt.disposition == Disposition.CALLBACK
+                contacts.settle(attempt.contact_id, again, agreed=agreed)
+            return len(finished) + attempts.settle_callers(campaign.id, FINAL)
 
     def finish(self, campaign: Campaign, now: datetime) -> bool:
         """Finish a campaign that has nothing left to do; return whether it had not."""
         with self._database.transaction() as session:
             campaigns = CampaignRepository(session)
-            draining = campaign.status is CampaignStatus.DRAINING
+            draining = campaign.status is not CampaignStatus.RUNNING
             if draining and AttemptRepository(session, self._vault).live(campaign.id) == 0:
-                return campaigns.change(campaign.id, [CampaignStatus.DRAINING], CampaignStatus.STOPPED, now)
+                return campaigns.change(campaign.id, [campaign.status], CampaignStatus.STOPPED, now)
             if not draining and ContactRepository(session, self._vault).unsettled(campaign.id) == 0:
                 return campaigns.change(campaign.id, [CampaignStatus.RUNNING], CampaignStatus.FINISHED, now)
             return False
+
+    def trunk(self, campaign: Campaign) -> Trunk | None:
+        """Return the trunk that a campaign names; None if it has a URI template. Raises CampaignError."""
+        if is_template(campaign.trunk):
+            return None
+        with self._database.transaction() as session:
+            return TrunkRepository(session, self._vault).find(campaign.trunk)
+
+    def _rules(self, session: Session, campaign: Campaign) -> tuple[tuple[NumberList, ...], Trunk | None]:
+        named = not is_template(campaign.trunk)
+        trunk = TrunkRepository(session, self._vault).find(campaign.trunk) if named else None
+        return DoNotCallRepository(session, self._vault).lists(), trunk
 
     def _refused(
         self, contacts: ContactRepository, found: Claimed, refused: Refusal | None, now: datetime
     ) -> bool:
         if refused is None:
             return False
-        contacts.refuse(found.contact.id, refused.reason.value, refused.words, refused.until, now)
+        contacts.refuse(found.contact, refused.reason.value, refused.words, refused.until, now)
         return True
 
 
-def refuse(campaign: Campaign, found: Claimed, now: datetime, *, opened: int = 0) -> Refusal | None:
+def refuse(
+    campaign: Campaign,
+    found: Claimed,
+    now: datetime,
+    lists: Sequence[NumberList],
+    trunk: Trunk | None,
+    *,
+    opened: int = 0,
+) -> Refusal | None:
     """Return why a claimed contact must not be called; `opened` attempts of the count are the one at hand."""
     return refusal(
         campaign,
@@ -152,6 +214,9 @@ def refuse(campaign: Campaign, found: Claimed, now: datetime, *, opened: int = 0
         found.history,
         forbidden=found.forbidden,
         now=now,
+        lists=lists,
+        trunk=trunk,
+        agreed=found.agreed,
     )
 
 
@@ -160,10 +225,15 @@ def _again(campaign: Campaign, attempt: Finished) -> datetime | None:
         return attempt.ended_at
     if attempt.facts.get(NUMBER_STATUS) == NumberStatus.VACANT:
         return None  # the network knows no such number
-    return next_attempt(
+    again = next_attempt(
         attempt.disposition,
         attempt.attempts,
         campaign.max_attempts,
         attempt.ended_at,
         agreed_callback(attempt.facts, attempt.zone, attempt.ended_at),
+        sip_status=attempt.sip_status,
+        table=campaign.retry,
     )
+    if again is None:
+        return None
+    return other_hours(again, attempt.disposition, attempt.tried, attempt.zone)

@@ -1,13 +1,13 @@
-"""Contacts from a CSV file: read as a stream, every bad row named with its reason, good rows kept."""
+"""Contacts from a CSV or XLSX file: read as a stream, every bad row named with its reason, good rows kept."""
 
 from __future__ import annotations
 
-import codecs
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -16,34 +16,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import phonenumbers
 from phonenumbers.timezone import time_zones_for_number
 
+from voicebot.campaign.sheets import MAX_FIELD, NUMBER_NAMES, find_columns, open_sheet
 from voicebot.domain.campaign import Campaign, Consent, Contact
-from voicebot.domain.errors import DataError
+from voicebot.domain.errors import DataError, VoicebotError
 from voicebot.domain.ids import uuid7
+from voicebot.store.audit import AuditRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
+from voicebot.store.imports import ImportRepository
 from voicebot.store.session import Database
 
 BATCH = 1000  # rows a transaction
-ENCODINGS = ("utf-8-sig", "gb18030")
-SEPARATORS = ",;\t|"
-SAMPLE_BYTES = 1 << 20  # the encoding is judged by the beginning of the file
-MAX_FIELD = 4000  # characters
 
 # column -> names it goes by; every other column becomes a slot of that name
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "number": (
-        "number",
-        "phone",
-        "mobile",
-        "号码",
-        "电话",
-        "手机",
-        "手机号",
-        "电话号码",
-        "手机号码",
-        "联系电话",
-    ),
+    "number": NUMBER_NAMES,
     "zone": ("zone", "timezone", "time_zone", "时区"),
+    "priority": ("priority", "优先级"),
     "consent_scope": ("consent_scope", "同意范围"),
     "consent_evidence": ("consent_evidence", "同意凭证"),
     "consent_given_at": ("consent_given_at", "同意时间"),
@@ -60,6 +49,7 @@ class Imported:
     duplicates: int  # on the campaign's list already, or twice in the file
     errors: int
     errors_file: Path | None
+    id: str = ""  # of the import, by which its progress is found
 
 
 class _RowError(ValueError):
@@ -75,30 +65,58 @@ def import_contacts(
     region: str = "CN",
     errors_file: Path | None = None,
     progress: Callable[[int], None] = lambda rows: None,
+    actor: str = "",
+    import_id: str = "",
 ) -> Imported:
-    """Add the contacts of a CSV file to a campaign. Importing a file again adds nothing twice.
+    """Add the contacts of a CSV or XLSX file to a campaign. Importing a file again adds nothing twice.
+
+    How far it is stands in the table of imports, for whoever watches from another process.
 
     Args:
         database: migrated.
         vault: seals the numbers.
         campaign: whose list grows.
-        file: with a header row; comma, semicolon, tab or bar; UTF-8 or GB18030.
+        file: with a header row. CSV: comma, semicolon, tab or bar; UTF-8, UTF-16 or GB18030.
         region: of numbers without country code, ISO 3166.
         errors_file: gets the rows that are not usable, as they are, with a column "error".
         progress: told how many rows are read, after each batch.
+        actor: who imports.
+        import_id: under which the import is kept; "" = a new one.
 
-    Raises DataError if the file can not be read at all.
+    Raises DataError if the file can not be read at all, or only up to a row; rows before it are kept.
     """
+    import_id = import_id or str(uuid7())
+    with database.transaction() as session:
+        ImportRepository(session).begin(import_id, campaign.id, file.name, actor, datetime.now(UTC))
+    try:
+        return _import(database, vault, campaign, file, region, errors_file, progress, import_id, actor)
+    except VoicebotError as error:
+        with database.transaction() as session:
+            ImportRepository(session).fail(import_id, error.detail, datetime.now(UTC))
+        raise
+
+
+def _import(
+    database: Database,
+    vault: NumberVault,
+    campaign: Campaign,
+    file: Path,
+    region: str,
+    errors_file: Path | None,
+    progress: Callable[[int], None],
+    import_id: str,
+    actor: str,
+) -> Imported:
     added = duplicates = errors = read = 0
     with ExitStack() as stack:
-        rows, header = _open(stack, file)
-        columns = _columns(header)
-        aside = _Aside(stack, errors_file, header)
-        while batch := list(islice(rows, BATCH)):
+        sheet = stack.enter_context(open_sheet(file))
+        columns = _columns(sheet.header)
+        aside = _Aside(stack, errors_file, sheet.header)
+        while batch := list(islice(sheet.rows, BATCH)):
             contacts: dict[str, Contact] = {}
             for row in batch:
                 try:
-                    contact = _contact(campaign, columns, header, row, region)
+                    contact = _contact(campaign, columns, sheet.header, row, region)
                 except _RowError as error:
                     errors += 1
                     aside.write(row, str(error))
@@ -107,13 +125,21 @@ def import_contacts(
                     duplicates += 1
                 else:
                     contacts[contact.number] = contact
+            read += len(batch)
             with database.transaction() as session:
                 new = ContactRepository(session, vault).add(contacts.values(), datetime.now(UTC))
-            added += len(new)
-            duplicates += len(contacts) - len(new)
-            read += len(batch)
+                added += len(new)
+                duplicates += len(contacts) - len(new)
+                ImportRepository(session).progress(import_id, read, added, duplicates, errors)
             progress(read)
-    return Imported(added, duplicates, errors, errors_file if errors else None)
+    kept = errors_file if errors else None
+    with database.transaction() as session:
+        ImportRepository(session).finish(import_id, str(kept or ""), datetime.now(UTC))
+        counts = {"rows": read, "added": added, "duplicates": duplicates, "errors": errors}
+        AuditRepository(session).add(
+            actor or "import", "contacts_import", f"campaign:{campaign.id}", file=file.name, **counts
+        )
+    return Imported(added, duplicates, errors, kept, import_id)
 
 
 class _Aside:
@@ -138,57 +164,14 @@ class _Aside:
         writer.writerow([*padded, reason])
 
 
-def _open(stack: ExitStack, path: Path) -> tuple[Iterator[list[str]], list[str]]:
-    try:
-        encoding = _encoding(path)
-        file = stack.enter_context(path.open(encoding=encoding, newline="", errors="replace"))
-        first = file.readline(SAMPLE_BYTES)
-        separator = max(SEPARATORS, key=first.count)
-        file.seek(0)
-        csv.field_size_limit(MAX_FIELD * 16)
-        rows = _rows(path, csv.reader(file, delimiter=separator))
-        header = [name.strip() for name in next(rows, [])]
-    except OSError as error:
-        raise DataError(f"{path} can not be read: {error.strerror}") from error
-    if not any(header):
-        raise DataError(f"{path} is empty", hint="the first row names the columns: number, zone, …")
-    return (row for row in rows if any(cell.strip() for cell in row)), header
-
-
-def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
-    try:
-        yield from reader
-    except csv.Error as error:
-        raise DataError(f"{path} is no CSV file: {error}", hint="save it as CSV, UTF-8") from error
-
-
-def _encoding(path: Path) -> str:
-    with path.open("rb") as file:
-        sample = file.read(SAMPLE_BYTES)
-    if b"\0" in sample:
-        raise DataError(f"{path} is no text file", hint="save the sheet as CSV, UTF-8")
-    for encoding in ENCODINGS:
-        try:
-            # The last character may be cut by the end of the sample.
-            codecs.getincrementaldecoder(encoding)().decode(sample, final=len(sample) < SAMPLE_BYTES)
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    raise DataError(f"{path} is neither UTF-8 nor GB18030", hint="save it as CSV, UTF-8")
-
-
 def _columns(header: list[str]) -> dict[str, int]:
-    lowered = [name.lower() for name in header]
-    found = {
-        column: next((lowered.index(name) for name in names if name in lowered), -1)
-        for column, names in COLUMNS.items()
-    }
-    if found["number"] < 0:
+    found = find_columns(header, COLUMNS)
+    if "number" not in found:
         raise DataError(
             f"no column holds the phone number; there are: {', '.join(header)}",
-            hint=f"name it one of {', '.join(COLUMNS['number'])}",
+            hint=f"name it one of {', '.join(NUMBER_NAMES)}",
         )
-    return {column: index for column, index in found.items() if index >= 0}
+    return found
 
 
 def _contact(
@@ -215,7 +198,20 @@ def _contact(
         zone=_zone(known.get("zone", ""), number),
         slots=slots,
         consent=_consent(known),
+        priority=_priority(known.get("priority", "")),
     )
+
+
+def _priority(text: str) -> int:
+    if not text:
+        return 0
+    try:
+        priority = int(text)
+    except ValueError as error:
+        raise _RowError(f"{text!r} is no priority; write a number") from error
+    if not -1000 <= priority <= 1000:
+        raise _RowError("a priority lies between -1000 and 1000")
+    return priority
 
 
 def _number(text: str, region: str) -> phonenumbers.PhoneNumber:
@@ -235,10 +231,17 @@ def _zone(text: str, number: phonenumbers.PhoneNumber) -> str:
     if not text:
         zones = time_zones_for_number(number)
         return zones[0] if len(zones) == 1 and zones[0] != "Etc/Unknown" else ""
+    if not (known := _known_zone(text)):
+        raise _RowError(f"{text!r} is no time zone; write Asia/Shanghai")
+    return known
+
+
+@lru_cache(maxsize=1000)
+def _known_zone(text: str) -> str:
     try:
         return ZoneInfo(text).key
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise _RowError(f"{text!r} is no time zone; write Asia/Shanghai") from error
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ""
 
 
 def _consent(known: Mapping[str, str]) -> Consent | None:

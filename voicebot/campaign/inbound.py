@@ -13,8 +13,9 @@ from voicebot.domain.errors import CampaignError, DataError
 from voicebot.domain.ids import uuid7
 from voicebot.store.attempts import AttemptRepository
 from voicebot.store.campaigns import CampaignRepository
-from voicebot.store.contacts import ContactRepository, DoNotCallRepository
+from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
+from voicebot.store.do_not_call import DoNotCallRepository
 from voicebot.store.session import Database
 from voicebot.telephony.headers import ATTEMPT, CAMPAIGN, CONTACT
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
+from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from voicebot.campaign.holiday_calendar import is_holiday, known
+from voicebot.campaign.windows import WEEKDAYS, Weekday, Window, of_day, parse_window
 from voicebot.domain.errors import CampaignError
 
 _DIRECTORY = Path(__file__).parent / "policies"
-_WINDOW = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
-Window = tuple[int, int]  # minutes since local midnight: from, before
 
 
 class PolicyPack(BaseModel):
@@ -27,40 +25,64 @@ class PolicyPack(BaseModel):
     title: str
     consent_required: bool
     loopback_only: bool  # calls may not leave this machine
+    announcement_required: bool  # the opening can not be interrupted: who calls, a robot, recorded
+    regions: tuple[str, ...]  # countries whose numbers may be called, ISO 3166; "*" = any
+    registries: tuple[str, ...]  # do-not-call lists that must be loaded
+    registry_max_age_days: int = Field(ge=0)  # of them; older: no call
+    abandoned_share: float = Field(gt=0, le=1)  # of answered calls whose transfer found nobody
+    abandoned_days: int = Field(gt=0)  # over which it is counted
     calls_per_day: int = Field(gt=0)  # to one number by all campaigns, in the contact's day
     unanswered_per_day: int = Field(gt=0)
     calls_per_week: int = Field(gt=0)  # in any seven days
     min_gap_minutes: int = Field(ge=0)  # between two calls to one number
     windows: dict[Weekday, tuple[Window, ...]]
+    holidays: str  # country whose public holidays count; "" = none do
+    holiday_windows: tuple[Window, ...]  # on public holidays, in place of the weekday's
 
     @field_validator("windows", mode="before")
     @classmethod
-    def _parse(cls, value: object) -> object:
+    def _parse_week(cls, value: object) -> object:
         if not isinstance(value, dict) or set(value) != set(WEEKDAYS):
             raise ValueError(f"windows must name exactly {', '.join(WEEKDAYS)}")
-        return {day: tuple(_window(text) for text in texts) for day, texts in value.items()}
+        return {day: _windows(texts) for day, texts in value.items()}
+
+    @field_validator("holiday_windows", mode="before")
+    @classmethod
+    def _parse_holiday(cls, value: object) -> object:
+        return _windows(value)
+
+    @field_validator("holidays")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value and not known(value):
+            raise ValueError(f"holidays of {value!r} are not known")
+        return value
+
+    def open_on(self, day: date) -> tuple[Window, ...]:
+        """Return the windows of a local day."""
+        return self.holiday_windows if is_holiday(self.holidays, day) else of_day(self.windows, day)
+
+
+def policy_names() -> tuple[str, ...]:
+    """Return the names of all policy packs."""
+    return tuple(sorted(path.stem for path in _DIRECTORY.glob("*.yaml")))
 
 
 @cache
 def policy_pack(name: str) -> PolicyPack:
     """Return a policy pack by name. Raises CampaignError if there is none, or it is damaged."""
-    known = {path.stem: path for path in _DIRECTORY.glob("*.yaml")}
-    if name not in known:
+    if name not in policy_names():
         raise CampaignError(
-            f"there is no policy pack {name!r}", hint=f"choose one of {', '.join(sorted(known))}"
+            f"there is no policy pack {name!r}", hint=f"choose one of {', '.join(policy_names())}"
         )
+    path = _DIRECTORY / f"{name}.yaml"
     try:
-        return PolicyPack.model_validate(yaml.safe_load(known[name].read_text(encoding="utf-8")))
+        return PolicyPack.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (ValidationError, yaml.YAMLError) as error:
-        raise CampaignError(f"the policy pack {known[name]} is damaged: {error}") from error
+        raise CampaignError(f"the policy pack {path} is damaged: {error}") from error
 
 
-def _window(text: object) -> Window:
-    match = _WINDOW.fullmatch(str(text))
-    if not match:
-        raise ValueError(f"{text!r} is no window; write 09:00-12:00")
-    from_h, from_m, to_h, to_m = (int(part) for part in match.groups())
-    start, end = from_h * 60 + from_m, to_h * 60 + to_m
-    if not (from_m < 60 and to_m < 60 and 0 <= start < end <= 24 * 60):
-        raise ValueError(f"{text!r} is no window inside one day")
-    return start, end
+def _windows(texts: object) -> tuple[Window, ...]:
+    if not isinstance(texts, Sequence) or isinstance(texts, str):
+        raise ValueError(f"{texts!r} is no list of windows")  # noqa: TRY004  # pydantic wants it
+    return tuple(parse_window(str(text)) for text in texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,9 +13,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from voicebot import bootstrap
+from voicebot.campaign import corrections
 from voicebot.cli import emotions
+from voicebot.cli.actor import actor
 from voicebot.cli.outcomes import said
 from voicebot.cli.stored import stored
+from voicebot.cli.times import moment
+from voicebot.domain.call import Disposition, IntentLevel
+from voicebot.domain.errors import DataError
 from voicebot.settings import Settings
 from voicebot.store.outcomes import CallDetail, OutcomeRepository
 
@@ -112,3 +119,64 @@ def _candidates(candidates: list[dict[str, Any]], chosen: str) -> Text:
         style = "bold green" if candidate["script_id"] == chosen else ""
         text.append(f"{candidate['script_id']} {candidate['probability']:.2f}  ", style)
     return text if candidates else Text("—", "dim")
+
+
+@calls_app.command()
+def correct(
+    call_id: Annotated[str, typer.Argument(metavar="ID", help="Of the call, or its begin or end.")],
+    why: Annotated[str, typer.Option(help="The reason; it is kept.")],
+    disposition: Annotated[Disposition | None, typer.Option(help="What the call really came to.")] = None,
+    intent: Annotated[IntentLevel | None, typer.Option(help="A to F.")] = None,
+    fact: Annotated[list[str] | None, typer.Option(help="name=value; an empty value removes it.")] = None,
+    at: Annotated[str, typer.Option(help="Of a callback: 2026-12-01T15:00.")] = "",
+) -> None:
+    """Correct what a call came to. What was before stays in its history (calls history ID)."""
+    settings = Settings()
+    with stored(settings) as store:
+        with store.transaction() as session:
+            whole = OutcomeRepository(session).call(call_id).call_id
+        done = corrections.correct(
+            store,
+            bootstrap.vault(settings),
+            whole,
+            actor(),
+            why,
+            datetime.now(UTC),
+            disposition=disposition,
+            intent_level=intent,
+            facts=dict(_fact(text) for text in fact or ()),
+            callback_at=moment(at).astimezone(UTC) if at else None,
+        )
+    before, after = done.told_before, done.told_after
+    print(
+        f"{before['disposition']} {before['intent_level']} → {after['disposition']} {after['intent_level']}"
+    )
+
+
+@calls_app.command()
+def history(
+    call_id: Annotated[str, typer.Argument(metavar="ID", help="Of the call, or its begin or end.")],
+) -> None:
+    """Show every correction of what a call came to."""
+    with stored(Settings()) as store:
+        with store.transaction() as session:
+            whole = OutcomeRepository(session).call(call_id).call_id
+        found = corrections.history(store, whole)
+    table = Table("时间", "谁", "之前", "之后", "原因")
+    for one in found:
+        was, now = one.told_before, one.told_after
+        table.add_row(
+            f"{one.at.astimezone():%Y-%m-%d %H:%M}",
+            Text(one.actor),
+            f"{was['disposition']} {was['intent_level']}",
+            f"{now['disposition']} {now['intent_level']}",
+            Text(one.why),
+        )
+    Console().print(table if found else "never corrected")
+
+
+def _fact(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise DataError(f"{text!r} is no fact", hint="write name=value")
+    return name, value

@@ -17,6 +17,7 @@ from voicebot.cli.campaign import campaign_app
 from voicebot.cli.campaign_report import report
 from voicebot.cli.chat import chat
 from voicebot.cli.demo import demo
+from voicebot.cli.dnc import dnc_app
 from voicebot.cli.doctor import doctor
 from voicebot.cli.models import models_app
 from voicebot.cli.outcomes import outcomes
@@ -25,8 +26,10 @@ from voicebot.cli.prompts import prompts_app
 from voicebot.cli.say import say
 from voicebot.cli.serve import serve
 from voicebot.cli.simulate import simulate
+from voicebot.cli.subject import subject_app
 from voicebot.cli.train import train_app
 from voicebot.cli.train_endpoint import endpoint
+from voicebot.cli.trunk import trunk_app
 from voicebot.cli.understand import understand
 from voicebot.cli.user import user_app
 from voicebot.cli.workers import workers
@@ -50,6 +53,9 @@ app.command()(understand)
 app.add_typer(calls_app, name="calls")
 campaign_app.command()(report)
 app.add_typer(campaign_app, name="campaign")
+app.add_typer(trunk_app, name="trunk")
+app.add_typer(dnc_app, name="dnc")
+app.add_typer(subject_app, name="subject")
 app.add_typer(models_app, name="models")
 app.add_typer(playbook_app, name="playbook")
 app.add_typer(prompts_app, name="prompts")

@@ -25,3 +25,8 @@ def parse_time(text: str, now: datetime) -> datetime:
             f"{text!r} is no time", hint="write 30m, 2h, 7d ago, or 2026-11-23, or 2026-11-23T10:00"
         ) from error
     return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that a text means, in this machine's zone if it names none. Raises DataError."""
+    return parse_time(text, datetime.now().astimezone())

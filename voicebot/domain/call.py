@@ -94,6 +94,7 @@ class CallRequest:
     playbook_id: str
     direction: Direction
     to_uri: str = ""  # outbound: the SIP URI to call
+    trunk: str = ""  # outbound: name of the trunk whose account places it; "" = none, the URI says all
     caller_id: str = ""  # outbound: From URI or number
     headers: Mapping[str, str] = field(default_factory=dict)
     slots: Mapping[str, str] = field(default_factory=dict)

@@ -26,6 +26,10 @@ class Lines:
         """Place a call through a worker. Raises CapacityError, TelephonyError."""
         await self.at(address).originate(request)
 
+    async def hang_up(self, address: str, call_id: str) -> None:
+        """End a call of a worker. Raises TelephonyError."""
+        await self.at(address).hang_up(call_id)
+
     async def close(self) -> None:
         """End all connections."""
         with suppress(asyncio.CancelledError):

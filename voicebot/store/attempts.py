@@ -12,33 +12,40 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, text, true, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, cast, func, or_, select, text, true, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.orm import Session
 
-from voicebot.domain.call import CallRequest, Direction, Disposition, IntentLevel
-from voicebot.domain.campaign import AttemptStatus, Campaign, Contact, ContactStatus
+from voicebot.domain.call import CallRequest, Direction
+from voicebot.domain.campaign import AttemptStatus, Campaign, Contact, ContactStatus, Mode
 from voicebot.store.calls import EVERY_SCOPE, row_id
 from voicebot.store.contacts import contact_of
 from voicebot.store.crypto import NumberVault
-from voicebot.store.tables import AttemptRow, AuditRow, ContactRow, DoNotCallRow, OutcomeRow, WorkerRow
-from voicebot.store.workers import ALIVE
+from voicebot.store.do_not_call import counts
+from voicebot.store.tables import (
+    AttemptRow,
+    ContactRow,
+    DoNotCallListRow,
+    DoNotCallNumberRow,
+    DoNotCallRow,
+    OutcomeRow,
+)
 
 NOT_DIALLED = "not_dialled"  # cause of an attempt that was given back before its INVITE
 HISTORY = timedelta(days=7)
-UNANSWERED = timedelta(minutes=5)  # no call rings that long: nobody knows of this attempt any more
 
 _CLAIM = text(
     """
     WITH picked AS (
         SELECT c.id FROM contacts c
         WHERE c.campaign_id = :campaign AND c.status = 'pending' AND c.next_at <= :now
+          AND (c.agent_id <> '' OR NOT :asked_for)
           AND (c.lease_until IS NULL OR c.lease_until < :now)
           AND NOT EXISTS (
             SELECT FROM call_attempts a LEFT JOIN workers w ON w.id = a.worker
             WHERE a.number_lookup = c.number_lookup
               AND (a.status IN ('open', 'unknown') OR w.spool_pending > 0))
-        ORDER BY c.next_at, c.id LIMIT :limit FOR UPDATE OF c SKIP LOCKED)
+        ORDER BY c.priority DESC, c.next_at, c.id LIMIT :limit FOR UPDATE OF c SKIP LOCKED)
     UPDATE contacts SET lease_until = :lease_until, leased_by = :claimer
     FROM picked WHERE contacts.id = picked.id RETURNING contacts.id
     """
@@ -54,13 +61,33 @@ class PastAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class PastCall:
+    """One attempt to reach a number, with what came of it."""
+
+    attempt_id: str
+    campaign_id: str
+    at: datetime
+    direction: str
+    status: str  # domain.campaign.AttemptStatus
+    cause: str
+    disposition: str
+    sip_status: int
+
+    @property
+    def live(self) -> bool:
+        """Whether it goes on, or its end is not known."""
+        return self.status != AttemptStatus.ENDED.value
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A contact leased to a claimer, with what compliance must know."""
 
     contact: Contact
     attempts: int  # on this campaign
-    forbidden: bool  # its number is on a do-not-call list
+    forbidden: bool  # its number must not be called
     history: tuple[PastAttempt, ...]  # of the number, the last seven days
+    agreed: bool = False  # a call was agreed with the customer, or asked for by a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +101,8 @@ class Finished:
     disposition: str  # domain.call.Disposition; "" = none
     facts: dict[str, str]
     ended_at: datetime
+    sip_status: int = 0  # final status of the INVITE; 0 = none came
+    tried: tuple[datetime, ...] = ()  # when the contact was called by this campaign, oldest first
 
 
 class AttemptRepository:
@@ -93,6 +122,7 @@ class AttemptRepository:
             "limit": limit,
             "lease_until": now + lease,
             "claimer": claimer,
+            "asked_for": campaign.mode is Mode.PREVIEW,
         }
         ids = [row.id for row in self._session.execute(_CLAIM, parameters)]
         return self._claimed(ids, campaign.scope, now)
@@ -158,54 +188,6 @@ class AttemptRepository:
             .values(attempts=ContactRow.attempts - 1, status=ContactStatus.PENDING.value, next_at=next_at)
         )
 
-    def lose(self, attempt_id: str) -> None:
-        """Mark an open attempt unknown: nobody can tell whether its INVITE was sent."""
-        self._session.execute(
-            update(AttemptRow)
-            .where(AttemptRow.id == row_id(attempt_id), AttemptRow.status == AttemptStatus.OPEN.value)
-            .values(status=AttemptStatus.UNKNOWN.value)
-        )
-
-    def lose_orphans(self, now: datetime) -> int:
-        """Mark open attempts unknown whose worker died or started anew, or that ring for ever."""
-        alive = select(WorkerRow.id).where(
-            WorkerRow.id == AttemptRow.worker,
-            WorkerRow.seen_at > now - ALIVE,
-            WorkerRow.started_at <= AttemptRow.created_at,
-        )
-        orphaned = ~alive.exists() & (AttemptRow.created_at < now - ALIVE)
-        unanswered = AttemptRow.answered_at.is_(None) & (AttemptRow.created_at < now - UNANSWERED)
-        lost = self._session.execute(
-            update(AttemptRow)
-            .where(AttemptRow.status == AttemptStatus.OPEN.value, or_(orphaned, unanswered))
-            .values(status=AttemptStatus.UNKNOWN.value)
-            .returning(AttemptRow.id)
-        )
-        return len(lost.all())
-
-    def settle_unknown(self, now: datetime, gap: timedelta) -> int:
-        """Close unknown attempts older than `gap` whose worker is back and has replayed its journal.
-
-        Whatever was said in them is in the database by then. Each gets an audit entry.
-        """
-        query = (
-            select(AttemptRow)
-            .join(WorkerRow, WorkerRow.id == AttemptRow.worker)
-            .where(AttemptRow.status == AttemptStatus.UNKNOWN.value, AttemptRow.created_at < now - gap)
-            .where(WorkerRow.seen_at > now - ALIVE, WorkerRow.spool_pending == 0)
-            .where(
-                or_(
-                    WorkerRow.started_at > AttemptRow.created_at,
-                    and_(AttemptRow.answered_at.is_(None), WorkerRow.busy == 0),
-                )
-            )
-            .with_for_update(of=AttemptRow, skip_locked=True)
-        )
-        rows = self._session.scalars(query).all()
-        for row in rows:
-            self._close(row, now)
-        return len(rows)
-
     def finished(self, campaign_id: str) -> tuple[Finished, ...]:
         """Return the contacts in progress whose latest attempt has ended."""
         latest = (
@@ -216,6 +198,12 @@ class AttemptRepository:
             .limit(1)
             .lateral()
         )
+        tried = (
+            select(func.array_agg(aggregate_order_by(AttemptRow.created_at, AttemptRow.created_at)))
+            .where(AttemptRow.contact_id == ContactRow.id)
+            .where(AttemptRow.direction == Direction.OUTBOUND.value)
+            .scalar_subquery()
+        )
         query = (
             select(
                 ContactRow.id,
@@ -224,7 +212,9 @@ class AttemptRepository:
                 latest.c.cause,
                 latest.c.disposition,
                 latest.c.ended_at,
+                latest.c.sip_status,
                 OutcomeRow.facts,
+                tried.label("tried"),
             )
             .select_from(ContactRow)
             .join(latest, true())
@@ -242,8 +232,49 @@ class AttemptRepository:
                 row.disposition or "",
                 row.facts or {},
                 row.ended_at,
+                row.sip_status or 0,
+                tuple(row.tried or ()),
             )
             for row in self._session.execute(query)
+        )
+
+    def settle_callers(self, campaign_id: str, final: Iterable[str]) -> int:
+        """Take contacts off the list who called in themselves and came to a final disposition."""
+        called = (
+            select(AttemptRow.id)
+            .where(AttemptRow.contact_id == ContactRow.id)
+            .where(AttemptRow.direction == Direction.INBOUND.value)
+            .where(AttemptRow.status == AttemptStatus.ENDED.value, AttemptRow.disposition.in_(list(final)))
+            .exists()
+        )
+        settled = self._session.execute(
+            update(ContactRow)
+            .where(ContactRow.campaign_id == row_id(campaign_id))
+            .where(ContactRow.status == ContactStatus.PENDING.value, ContactRow.callback_at.is_(None), called)
+            .values(status=ContactStatus.DONE.value, lease_until=None, leased_by=None)
+            .returning(ContactRow.id)
+        )
+        return len(settled.all())
+
+    def calls(self, number: str) -> tuple[PastCall, ...]:
+        """Return every attempt with a number by any campaign, oldest first."""
+        query = (
+            select(AttemptRow)
+            .where(AttemptRow.number_lookup == self._vault.lookup(number))
+            .order_by(AttemptRow.created_at)
+        )
+        return tuple(
+            PastCall(
+                str(row.id),
+                str(row.campaign_id),
+                row.created_at,
+                row.direction,
+                row.status,
+                row.cause or "",
+                row.disposition or "",
+                row.sip_status or 0,
+            )
+            for row in self._session.scalars(query)
         )
 
     def live(self, campaign_id: str) -> int:
@@ -264,6 +295,7 @@ class AttemptRepository:
                 direction=request.direction.value,
                 status=AttemptStatus.OPEN.value,
                 worker=worker,
+                trunk=request.trunk or request.to_uri.partition("@")[2],
                 created_at=now,
             )
             .on_conflict_do_nothing()
@@ -271,44 +303,28 @@ class AttemptRepository:
         )
         return added.first() is not None
 
-    def _close(self, row: AttemptRow, now: datetime) -> None:
-        reason = "the line worker died; its journal was replayed and holds no end of this call"
-        row.status, row.cause = AttemptStatus.ENDED.value, "failure"
-        row.disposition, row.ended_at = Disposition.DROPPED.value, now
-        self._session.execute(
-            insert(OutcomeRow)
-            .values(
-                call_id=row.call_id,
-                attempt_id=row.id,
-                campaign_id=row.campaign_id,
-                contact_id=row.contact_id,
-                disposition=Disposition.DROPPED.value,
-                intent_level=IntentLevel.D.value,
-                reasons=[reason],
-                facts={},
-                opted_out=False,
-                origin="rule",
-                at=now,
-            )
-            .on_conflict_do_nothing()
-        )
-        self._session.add(
-            AuditRow(
-                actor="rule", action="settle_unknown", subject=f"attempt:{row.id}", detail={"reason": reason}
-            )
-        )
-
     def _claimed(self, ids: list[UUID], scope: str, now: datetime) -> tuple[Claimed, ...]:
         if not ids:
             return ()
         forbidden = (
             select(DoNotCallRow.at)
             .where(DoNotCallRow.number_lookup == ContactRow.number_lookup)
-            .where(DoNotCallRow.scope.in_((EVERY_SCOPE, scope)))
+            .where(
+                or_(
+                    DoNotCallRow.scope.in_((EVERY_SCOPE, scope)),
+                    DoNotCallRow.scope == func.concat("campaign:", cast(ContactRow.campaign_id, Text)),
+                )
+            )
+            .exists()
+        )
+        listed = (
+            select(DoNotCallNumberRow.edition)
+            .join(DoNotCallListRow, DoNotCallListRow.id == DoNotCallNumberRow.list_id)
+            .where(DoNotCallNumberRow.number_lookup == ContactRow.number_lookup, counts())
             .exists()
         )
         rows = self._session.execute(
-            select(ContactRow, forbidden.label("forbidden"))
+            select(ContactRow, or_(forbidden, listed).label("forbidden"))
             .where(ContactRow.id.in_(ids))
             .execution_options(populate_existing=True)
         ).all()
@@ -319,6 +335,7 @@ class AttemptRepository:
                 contact.attempts,
                 is_forbidden,
                 past.get(contact.number_lookup, ()),
+                contact.callback_at is not None,
             )
             for contact, is_forbidden in sorted(rows, key=_due)
         )
@@ -338,5 +355,5 @@ class AttemptRepository:
         return past
 
 
-def _due(row: Any) -> tuple[datetime, UUID]:
-    return row[0].next_at, row[0].id
+def _due(row: Any) -> tuple[int, datetime, UUID]:
+    return -row[0].priority, row[0].next_at, row[0].id

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
-from voicebot.domain.campaign import AttemptStatus, Campaign, CampaignStatus, ContactStatus
+from voicebot.domain.campaign import AttemptStatus, Campaign, CampaignStatus, ContactStatus, Mode
 from voicebot.domain.errors import CampaignError, DataError
 from voicebot.store.calls import row_id
 from voicebot.store.tables import AttemptRow, CampaignRow, ContactRow, OutcomeRow
@@ -42,23 +42,25 @@ class CampaignRepository:
         """Add a campaign. Raises CampaignError if its name is taken."""
         if self._session.scalar(select(CampaignRow.id).where(CampaignRow.name == campaign.name)):
             raise CampaignError(f"{campaign.name!r} exists already", hint="choose another name")
-        self._session.add(
-            CampaignRow(
-                id=row_id(campaign.id),
-                name=campaign.name,
-                playbook_id=campaign.playbook_id,
-                status=campaign.status.value,
-                policy_pack=campaign.policy_pack,
-                scope=campaign.scope,
-                trunk=campaign.trunk,
-                caller_id=campaign.caller_id,
-                transfer_uri=campaign.transfer_uri,
-                max_calls=campaign.max_calls,
-                max_attempts=campaign.max_attempts,
-                ring_timeout_s=campaign.ring_timeout_s,
-            )
-        )
+        values = _columns(campaign) | {"status": campaign.status.value}
+        self._session.add(CampaignRow(id=row_id(campaign.id), **values))
         self._session.flush()
+
+    def edit(self, campaign: Campaign) -> None:
+        """Write a campaign's settings; its status stays. Raises DataError if the name is taken."""
+        self._session.execute(
+            update(CampaignRow).where(CampaignRow.id == row_id(campaign.id)).values(_columns(campaign))
+        )
+
+    def hold(self, campaign_id: str, why: str) -> bool:
+        """Write why a started campaign does not call ("" = it does); return whether that is news."""
+        changed = self._session.execute(
+            update(CampaignRow)
+            .where(CampaignRow.id == row_id(campaign_id), CampaignRow.held != why)
+            .values(held=why)
+            .returning(CampaignRow.id)
+        )
+        return changed.first() is not None
 
     def find(self, name_or_id: str) -> Campaign:
         """Return a campaign by its name or id. Raises CampaignError."""
@@ -82,7 +84,12 @@ class CampaignRepository:
         """Change the status if it is one of those expected; return whether it was."""
         values: dict[str, Any] = {"status": status.value}
         if status is CampaignStatus.RUNNING:
-            values |= {"started_at": func.coalesce(CampaignRow.started_at, now), "finished_at": None}
+            values |= {
+                "started_at": func.coalesce(CampaignRow.started_at, now),
+                "resumed_at": now,
+                "finished_at": None,
+                "held": "",
+            }
         if status in (CampaignStatus.FINISHED, CampaignStatus.STOPPED):
             values["finished_at"] = now
         changed = self._session.execute(
@@ -93,6 +100,12 @@ class CampaignRepository:
             .returning(CampaignRow.id)
         )
         return changed.first() is not None
+
+    def resumed_at(self, campaign_id: str) -> datetime | None:
+        """Return when a campaign was started the last time; None = never."""
+        return self._session.scalar(
+            select(CampaignRow.resumed_at).where(CampaignRow.id == row_id(campaign_id))
+        )
 
     def progress(self, campaign_id: str) -> Progress:
         """Count a campaign's contacts, attempts and outcomes."""
@@ -123,6 +136,31 @@ def _named(name_or_id: str) -> ColumnElement[bool]:
         return CampaignRow.name == name_or_id
 
 
+def _columns(campaign: Campaign) -> dict[str, Any]:
+    return {
+        "name": campaign.name,
+        "playbook_id": campaign.playbook_id,
+        "policy_pack": campaign.policy_pack,
+        "scope": campaign.scope,
+        "trunk": campaign.trunk,
+        "caller_id": campaign.caller_id,
+        "transfer_uri": campaign.transfer_uri,
+        "max_calls": campaign.max_calls,
+        "max_attempts": campaign.max_attempts,
+        "ring_timeout_s": campaign.ring_timeout_s,
+        "mode": campaign.mode.value,
+        "priority": campaign.priority,
+        "calls_per_s": campaign.calls_per_s,
+        "max_talks": campaign.max_talks,
+        "hours": campaign.hours,
+        "starts_at": campaign.starts_at,
+        "ends_at": campaign.ends_at,
+        "retry": dict(campaign.retry),
+        "leave_message": campaign.leave_message,
+        "held": campaign.held,
+    }
+
+
 def _campaign(row: CampaignRow) -> Campaign:
     return Campaign(
         id=str(row.id),
@@ -137,4 +175,14 @@ def _campaign(row: CampaignRow) -> Campaign:
         max_calls=row.max_calls,
         max_attempts=row.max_attempts,
         ring_timeout_s=row.ring_timeout_s,
+        mode=Mode(row.mode),
+        priority=row.priority,
+        calls_per_s=row.calls_per_s,
+        max_talks=row.max_talks,
+        hours=row.hours,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        retry={name: int(minutes) for name, minutes in row.retry.items()},
+        leave_message=row.leave_message,
+        held=row.held,
     )

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from voicebot.domain.errors import DataError, SettingsError, StoreError
 
+__all__ = ["Database", "Session", "normalised", "translated"]
+
 _HINT = "check that PostgreSQL runs and that VOICEBOT_DATABASE_URL names it (voicebot doctor)"
 
 Transaction = Session  # for signatures outside the store

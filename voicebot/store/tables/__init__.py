@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from voicebot.store.tables.agents import AgentRow, FeedbackRow, TakeoverRow
 from voicebot.store.tables.base import Base
-from voicebot.store.tables.calls import CallRow, OutcomeRow, TurnRow
+from voicebot.store.tables.calls import CallRow, CorrectionRow, OutcomeRow, TurnRow
 from voicebot.store.tables.campaigns import AttemptRow, CampaignRow, ContactRow, DoNotCallRow
+from voicebot.store.tables.compliance import DoNotCallListRow, DoNotCallNumberRow, ImportRow, RefusalRow
 from voicebot.store.tables.console import ApiAnswerRow, ApiTokenRow, SavedViewRow
 from voicebot.store.tables.rollups import (
     EmotionRollupRow,
@@ -16,6 +17,7 @@ from voicebot.store.tables.rollups import (
     ScriptRollupRow,
 )
 from voicebot.store.tables.service import PlaybookVersionRow, PromptRow, WorkerRow
+from voicebot.store.tables.trunks import TrunkRow
 from voicebot.store.tables.users import AuditRow, SignInFailureRow, SignInLinkRow, UserRow, UserSessionRow
 
 __all__ = [
@@ -28,21 +30,27 @@ __all__ = [
     "CallRow",
     "CampaignRow",
     "ContactRow",
+    "CorrectionRow",
+    "DoNotCallListRow",
+    "DoNotCallNumberRow",
     "DoNotCallRow",
     "EmotionRollupRow",
     "FeedbackRow",
+    "ImportRow",
     "LatencyRollupRow",
     "OutcomeRollupRow",
     "OutcomeRow",
     "PlaybookVersionRow",
     "PromptRow",
     "ReasonRollupRow",
+    "RefusalRow",
     "RollupStateRow",
     "SavedViewRow",
     "ScriptRollupRow",
     "SignInFailureRow",
     "SignInLinkRow",
     "TakeoverRow",
+    "TrunkRow",
     "TurnRow",
     "UserRow",
     "UserSessionRow",

@@ -84,6 +84,21 @@ class TurnRow(Base):
     )
 
 
+class CorrectionRow(Base):
+    """更正: what a person changed in an outcome, and what it was before. Append-only by use."""
+
+    __tablename__ = "outcome_corrections"
+    __table_args__ = (Index("ix_outcome_corrections_call_id", "call_id", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    call_id: Mapped[UUID]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    why: Mapped[str]
+    before: Mapped[dict[str, Any]]  # disposition, intent_level, facts, origin
+    after: Mapped[dict[str, Any]]
+
+
 class OutcomeRow(Base):
     """通话结果 with its reasons: one a call, answered or not."""
 

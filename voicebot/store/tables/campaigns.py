@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, func, text
+from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, desc, false, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from voicebot.store.tables.base import Base
@@ -29,8 +29,19 @@ class CampaignRow(Base):
     max_calls: Mapped[int]
     max_attempts: Mapped[int]
     ring_timeout_s: Mapped[float]
+    mode: Mapped[str] = mapped_column(server_default="bot")  # domain.campaign.Mode
+    priority: Mapped[int] = mapped_column(server_default=text("0"))
+    calls_per_s: Mapped[float] = mapped_column(server_default=text("0"))
+    max_talks: Mapped[int] = mapped_column(server_default=text("0"))
+    hours: Mapped[str] = mapped_column(server_default="")
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    retry: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    held: Mapped[str] = mapped_column(server_default="")
+    leave_message: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
+    resumed_at: Mapped[datetime | None]  # the last time; earlier failures of its trunk do not count
     finished_at: Mapped[datetime | None]
 
 
@@ -41,8 +52,14 @@ class ContactRow(Base):
     __table_args__ = (
         UniqueConstraint("campaign_id", "number_lookup"),
         Index(
-            "ix_contacts_hopper", "campaign_id", "next_at", "id", postgresql_where=text("status = 'pending'")
+            "ix_contacts_hopper",
+            "campaign_id",
+            desc("priority"),
+            "next_at",
+            "id",
+            postgresql_where=text("status = 'pending'"),
         ),
+        Index("ix_contacts_calling", "campaign_id", postgresql_where=text("status = 'calling'")),
         Index("ix_contacts_number_lookup", "number_lookup"),
     )
 
@@ -59,7 +76,10 @@ class ContactRow(Base):
     consent_expires_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(server_default="pending")  # domain.campaign.ContactStatus
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    priority: Mapped[int] = mapped_column(server_default=text("0"))
     next_at: Mapped[datetime]  # not claimable before
+    callback_at: Mapped[datetime | None]  # a call was agreed, or asked for by a person, for then
+    agent_id: Mapped[str] = mapped_column(server_default="")  # who asked for the call (preview)
     lease_until: Mapped[datetime | None]
     leased_by: Mapped[str | None]
     refusal: Mapped[str | None]  # code of the last refusal to dial
@@ -69,7 +89,10 @@ class ContactRow(Base):
 
 
 class DoNotCallRow(Base):
-    """A number that must not be called: everywhere (scope "all") or for one consent scope."""
+    """A number that must not be called: everywhere (scope "all"), for one consent scope or one campaign.
+
+    The scope of a campaign's own list is "campaign:" and its id.
+    """
 
     __tablename__ = "do_not_call"
 
@@ -93,6 +116,8 @@ class AttemptRow(Base):
         ),
         Index("ix_call_attempts_number_lookup", "number_lookup", "created_at"),
         Index("ix_call_attempts_contact_id", "contact_id", "created_at"),
+        Index("ix_call_attempts_trunk", "trunk", "created_at"),
+        Index("ix_call_attempts_campaign_id", "campaign_id", "created_at"),
         Index(
             "ix_call_attempts_campaign_live",
             "campaign_id",
@@ -109,6 +134,7 @@ class AttemptRow(Base):
     direction: Mapped[str]
     status: Mapped[str]  # domain.campaign.AttemptStatus
     worker: Mapped[str | None]  # line worker it was given to
+    trunk: Mapped[str] = mapped_column(server_default="")  # name, or the host of a URI template
     created_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

@@ -1,0 +1,211 @@
+"""Tables from files: CSV and XLSX, read as a stream. What could harm or is damaged is refused."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+import openpyxl
+
+from voicebot.domain.errors import DataError
+
+SEPARATORS = ",;\t|"
+SAMPLE_BYTES = 1 << 20  # the encoding is judged by the beginning of the file
+MAX_FIELD = 4000  # characters
+MAX_ROWS = 5_000_000
+MAX_COLUMNS = 500
+MAX_UNPACKED = 2 << 30  # bytes of an XLSX
+MAX_RATIO = 200  # unpacked to packed; spreadsheets reach 20
+_RATIO_FROM = 64 << 20  # bytes below which the ratio says nothing
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_OLE = b"\xd0\xcf\x11\xe0"  # old or encrypted Office files
+_SAVE = "save it as CSV (UTF-8) or XLSX"
+NUMBER_NAMES = (
+    "number",
+    "phone",
+    "mobile",
+    "号码",
+    "电话",
+    "手机",
+    "手机号",
+    "电话号码",
+    "手机号码",
+    "联系电话",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table that is being read."""
+
+    header: list[str]
+    rows: Iterator[list[str]]  # without empty ones
+
+
+@contextmanager
+def open_sheet(path: Path) -> Iterator[Sheet]:
+    """Open a table by what it is, not by its name. Raises DataError, also while rows are read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+        if start.startswith(b"PK\x03\x04"):
+            with _xlsx(path) as rows:
+                yield _sheet(path, rows)
+            return
+        if start.startswith(_OLE):
+            raise DataError(f"{path.name} is an old or encrypted Office file", hint=_SAVE)
+        with path.open(encoding=_encoding(path), newline="", errors="replace") as text:
+            first = text.readline(SAMPLE_BYTES)
+            text.seek(0)
+            csv.field_size_limit(MAX_FIELD * 16)
+            separator = max(SEPARATORS, key=first.count)
+            yield _sheet(path, _csv(path, csv.reader(text, delimiter=separator)))
+    except OSError as error:
+        raise DataError(f"{path} can not be read: {error.strerror}") from error
+
+
+def number_column(header: list[str]) -> int | None:
+    """Return which column holds phone numbers; None if none is named so."""
+    lowered = [name.strip().lower() for name in header]
+    return next((lowered.index(name) for name in NUMBER_NAMES if name in lowered), None)
+
+
+def find_columns(header: list[str], names: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+    """Return column -> index for those of `names` that the header holds."""
+    lowered = [name.lower() for name in header]
+    found = {
+        column: next((lowered.index(name) for name in known if name in lowered), -1)
+        for column, known in names.items()
+    }
+    return {column: index for column, index in found.items() if index >= 0}
+
+
+def _sheet(path: Path, rows: Iterator[list[str]]) -> Sheet:
+    header = [name.strip() for name in next(rows, [])]
+    while header and not header[-1]:
+        header.pop()
+    if not header:
+        raise DataError(f"{path.name} is empty", hint="the first row names the columns: number, zone, …")
+    if len(header) > MAX_COLUMNS:
+        raise DataError(f"{path.name} has {len(header)} columns; at most {MAX_COLUMNS} are read")
+    return Sheet(header, _counted(path, rows))
+
+
+def _counted(path: Path, rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    for number, row in enumerate(rows, 2):
+        if number > MAX_ROWS:
+            raise DataError(f"{path.name} has more than {MAX_ROWS} rows", hint="split it")
+        if any(cell.strip() for cell in row):
+            yield row
+
+
+def _csv(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise DataError(f"{path.name} is no CSV file: {error}", hint=_SAVE) from error
+
+
+@contextmanager
+def _xlsx(path: Path) -> Iterator[Iterator[list[str]]]:
+    _refuse_bombs(path)
+    file = path.open("rb")
+    try:
+        # With defusedxml installed, openpyxl refuses entities (a ValueError). The name does not count.
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    except (KeyError, ValueError, ParseError, zipfile.BadZipFile) as error:
+        file.close()
+        raise DataError(f"{path.name} is no readable XLSX file", hint=_SAVE) from error
+    try:
+        yield _cells(path, book.worksheets[0].iter_rows(values_only=True, max_col=MAX_COLUMNS + 1))
+    except IndexError as error:
+        raise DataError(f"{path.name} has no sheet", hint=_SAVE) from error
+    finally:
+        book.close()
+        file.close()
+
+
+def _cells(path: Path, rows: Iterator[tuple[object, ...]]) -> Iterator[list[str]]:
+    try:
+        for row in rows:
+            cells = [_text(cell) for cell in row]
+            while cells and not cells[-1]:
+                cells.pop()
+            yield cells
+    except (KeyError, ValueError, ParseError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path.name} is damaged", hint=_SAVE) from error
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))  # spreadsheets keep phone numbers as floats
+    if isinstance(cell, datetime | date):
+        return cell.isoformat()
+    return str(cell)
+
+
+def _refuse_bombs(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path.name} is damaged", hint=_SAVE) from error
+    names = {part.filename for part in parts}
+    if "xl/workbook.xml" not in names:
+        raise DataError(f"{path.name} is an archive, but no XLSX file", hint=_SAVE)
+    if any(part.flag_bits & 1 for part in parts):
+        raise DataError(f"{path.name} is encrypted", hint=_SAVE)
+    unpacked = sum(part.file_size for part in parts)
+    packed = max(1, path.stat().st_size)
+    if unpacked > MAX_UNPACKED or (unpacked > _RATIO_FROM and unpacked > packed * MAX_RATIO):
+        raise DataError(f"{path.name} unpacks to {unpacked >> 20} MB: refused", hint="split it, or use CSV")
+
+
+def _encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        sample = file.read(SAMPLE_BYTES)
+    for mark, encoding in _MARKS:
+        if sample.startswith(mark):
+            return encoding
+    if guess := _wide(sample):
+        return guess
+    if b"\0" in sample:
+        raise DataError(f"{path.name} is no text file", hint=_SAVE)
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            # The last character may be cut by the end of the sample.
+            codecs.getincrementaldecoder(encoding)().decode(sample, final=len(sample) < SAMPLE_BYTES)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    raise DataError(f"{path.name} is neither UTF-8, UTF-16 nor GB18030", hint=_SAVE)
+
+
+def _wide(sample: bytes) -> str:
+    """Return UTF-16 without a mark: a header's Latin letters leave zeros at every second place."""
+    head = sample[:400]
+    if len(head) < 8 or len(head) % 2:
+        head = head[: len(head) // 2 * 2]
+    even, odd = head[::2], head[1::2]
+    if not head or b"\0\0" in head.replace(b"\r\0\n\0", b""):
+        return ""
+    if odd.count(0) > len(odd) * 0.3 and not even.count(0):
+        return "utf-16-le"
+    if even.count(0) > len(even) * 0.3 and not odd.count(0):
+        return "utf-16-be"
+    return ""

@@ -1,0 +1,121 @@
+"""A person's right to see, and to have erased, what is kept about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from voicebot.campaign.do_not_call import parse_number
+from voicebot.domain.errors import DataError
+from voicebot.store.audit import AuditRepository
+from voicebot.store.crypto import NumberVault
+from voicebot.store.session import Database
+from voicebot.store.subjects import Erased, SubjectRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    file: Path
+    rows: int
+    recordings: int
+
+
+def export(
+    database: Database,
+    vault: NumberVault,
+    number: str,
+    out: Path,
+    actor: str,
+    recordings: Path,
+    region: str = "CN",
+) -> Exported:
+    """Write all that is kept about a person into a ZIP: data.json and the recordings.
+
+    Raises DataError if nothing is kept, or the file can not be written.
+    """
+    number = parse_number(number, region)
+    with database.transaction() as session:
+        found = SubjectRepository(session, vault).export(number)
+        rows = sum(len(part) for part in found.values())
+        if not rows:
+            raise DataError("nothing is kept about this number")
+        AuditRepository(session).add(actor, "subject_export", _subject(vault, number), rows=rows)
+    keys = [row["recording"] for row in found["calls"] if row["recording"]]
+    present = [key for key in keys if (recordings / key).is_file()]
+    try:
+        with ZipFile(out, "w", ZIP_DEFLATED) as archive:
+            archive.writestr("data.json", json.dumps(found, ensure_ascii=False, indent=1, default=str))
+            for key in present:
+                archive.write(recordings / key, f"recordings/{key}")
+    except OSError as error:
+        raise DataError(f"{out} can not be written: {error.strerror}") from error
+    return Exported(out, rows, len(present))
+
+
+def erase(
+    database: Database,
+    vault: NumberVault,
+    number: str,
+    actor: str,
+    why: str,
+    forget: Callable[[str], None],
+    region: str = "CN",
+) -> Erased:
+    """Erase what is kept about a person, in one transaction, and leave a trace without the person's data.
+
+    Args:
+        database: migrated.
+        vault: finds the person.
+        number: of the person.
+        actor: who erases.
+        why: the reason, such as the person's request; it must not hold personal data.
+        forget: deletes a recording by its key; called before the database forgets where it was.
+        region: of a number without country code.
+
+    Raises DataError if nothing is kept, or a call goes on or is not yet written down.
+    """
+    number = parse_number(number, region)
+    with database.transaction() as session:
+        people = SubjectRepository(session, vault)
+        if people.busy(number):
+            raise DataError(
+                "a call with this person goes on, or is not yet written down",
+                hint="try again when it has ended; voicebot campaign settle closes attempts that never will",
+            )
+        erased = people.erase(number)
+        if not erased.contacts and not erased.calls:
+            raise DataError("nothing is kept about this number")
+        for key in erased.recordings:
+            forget(key)
+        AuditRepository(session).add(
+            actor,
+            "subject_erase",
+            _subject(vault, number),
+            why=why,
+            contacts=erased.contacts,
+            calls=erased.calls,
+            turns=erased.turns,
+            recordings=len(erased.recordings),
+        )
+    return erased
+
+
+def delete_recording(root: Path) -> Callable[[str], None]:
+    """Return what deletes a recording under a directory; one that is gone already is no error."""
+
+    def forget(key: str) -> None:
+        path = (root / key).resolve()
+        if path.is_relative_to(root.resolve()):
+            path.unlink(missing_ok=True)
+
+    return forget
+
+
+def _subject(vault: NumberVault, number: str) -> str:
+    """Return how the audit log names a person: who knows the number finds the entry, nobody else."""
+    return f"number:{vault.lookup(number).hex()[:32]}"

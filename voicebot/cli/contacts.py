@@ -1,0 +1,78 @@
+"""`voicebot campaign explain`, `call`: single contacts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from voicebot import bootstrap
+from voicebot.campaign import explain as explaining
+from voicebot.campaign import management
+from voicebot.cli.actor import actor
+from voicebot.cli.stored import stored
+from voicebot.cli.times import moment
+from voicebot.settings import Settings
+
+Who = Annotated[str, typer.Argument(metavar="CONTACT", help="Id of the contact, or its phone number.")]
+
+
+def explain(
+    who: Who,
+    campaign: Annotated[str, typer.Option(help="Whose contact, if a number is on several lists.")] = "",
+    region: Annotated[str, typer.Option(help="Country of a number without country code.")] = "CN",
+) -> None:
+    """Say why a contact is not called, or when it will be, with every call and refusal so far.
+
+    Example:
+      voicebot campaign explain 13900000000 --campaign spring
+    """
+    settings = Settings()
+    with stored(settings) as store:
+        found = explaining.explain(store, bootstrap.vault(settings), who, datetime.now(UTC), campaign, region)
+    Console().print(_table(found))
+
+
+def call(
+    who: Who,
+    at: Annotated[str, typer.Option(help="When: 2026-12-01T15:00; now, if left out.")] = "",
+    campaign: Annotated[str, typer.Option(help="Whose contact, if a number is on several lists.")] = "",
+) -> None:
+    """Have a contact called at a time, also one who was done. Consent, do-not-call and hours still hold."""
+    settings = Settings()
+    now = datetime.now(UTC)
+    vault = bootstrap.vault(settings)
+    with stored(settings) as store:
+        found = explaining.explain(store, vault, who, now, campaign)
+        when = moment(at).astimezone(UTC) if at else now
+        management.schedule_call(store, vault, found.contact_id, when, actor())
+    print(f"{found.number_masked} {when.astimezone():%Y-%m-%d %H:%M}")
+
+
+def _table(found: explaining.Explanation) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("客户", Text(f"{found.number_masked} · {found.campaign} · {found.contact_id}", "bold"))
+    table.add_row("时区", found.zone or "未知")
+    table.add_row("同意", Text(found.consent))
+    table.add_row("名单状态", f"{found.status.value}，已呼叫 {found.attempts} 次")
+    if found.may_call:
+        table.add_row("结论", Text("现在可以呼叫", "green"))
+    elif found.at is not None:
+        table.add_row("结论", Text(f"最早 {found.at.astimezone():%Y-%m-%d %H:%M} 呼叫", "yellow"))
+    else:
+        table.add_row("结论", Text("不会呼叫", "red"))
+    for reason in found.reasons:
+        table.add_row("原因", Text(reason))
+    for past in found.calls:
+        words = f"{past.direction} {past.status} {past.disposition or past.cause}"
+        table.add_row(f"{past.at.astimezone():%m-%d %H:%M:%S}", Text(f"呼叫 {words}"))
+    for refused in found.refusals:
+        table.add_row(
+            f"{refused.at.astimezone():%m-%d %H:%M:%S}",
+            Text(f"未呼叫 {refused.code}：{refused.words}", "dim"),
+        )
+    return table

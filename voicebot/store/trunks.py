@@ -1,0 +1,89 @@
+"""Trunks in the database. Passwords are sealed like phone numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from voicebot.domain.errors import CampaignError
+from voicebot.domain.trunk import NumberFormat, Srtp, Transport, Trunk
+from voicebot.store.crypto import NumberVault
+from voicebot.store.tables import TrunkRow
+
+
+class TrunkRepository:
+    """Trunks (线路)."""
+
+    def __init__(self, session: Session, vault: NumberVault) -> None:
+        self._session = session
+        self._vault = vault
+
+    def save(self, trunk: Trunk) -> None:
+        """Write a trunk, in place of one of its name."""
+        values: dict[str, Any] = {
+            "host": trunk.host,
+            "prefixes": list(trunk.prefixes),
+            "transport": trunk.transport.value,
+            "user": trunk.user,
+            "password_sealed": self._vault.seal(trunk.password) if trunk.password else None,
+            "register": trunk.register,
+            "domain": trunk.domain,
+            "number_format": trunk.number_format.value,
+            "dial_prefix": trunk.dial_prefix,
+            "caller_ids": list(trunk.caller_ids),
+            "codecs": list(trunk.codecs),
+            "srtp": trunk.srtp.value,
+            "max_calls": trunk.max_calls,
+            "calls_per_s": trunk.calls_per_s,
+            "causes": {str(status): cause for status, cause in trunk.causes.items()},
+            "enabled": trunk.enabled,
+        }
+        self._session.execute(
+            insert(TrunkRow)
+            .values(name=trunk.name, **values)
+            .on_conflict_do_update(index_elements=[TrunkRow.name], set_=values)
+        )
+
+    def find(self, name: str) -> Trunk:
+        """Return a trunk. Raises CampaignError."""
+        row = self._session.get(TrunkRow, name, populate_existing=True)
+        if row is None:
+            raise CampaignError(
+                f"there is no trunk {name!r}", hint="voicebot trunk list shows them; trunk add makes one"
+            )
+        return self._trunk(row)
+
+    def all(self) -> tuple[Trunk, ...]:
+        """Return every trunk, by name."""
+        return tuple(
+            self._trunk(row) for row in self._session.scalars(select(TrunkRow).order_by(TrunkRow.name))
+        )
+
+    def remove(self, name: str) -> bool:
+        """Remove a trunk; return whether there was one."""
+        gone = self._session.execute(delete(TrunkRow).where(TrunkRow.name == name).returning(TrunkRow.name))
+        return gone.first() is not None
+
+    def _trunk(self, row: TrunkRow) -> Trunk:
+        return Trunk(
+            name=row.name,
+            host=row.host,
+            prefixes=tuple(row.prefixes),
+            transport=Transport(row.transport),
+            user=row.user,
+            password=self._vault.unseal(row.password_sealed) if row.password_sealed else "",
+            register=row.register,
+            domain=row.domain,
+            number_format=NumberFormat(row.number_format),
+            dial_prefix=row.dial_prefix,
+            caller_ids=tuple(row.caller_ids),
+            codecs=tuple(row.codecs),
+            srtp=Srtp(row.srtp),
+            max_calls=row.max_calls,
+            calls_per_s=row.calls_per_s,
+            causes={int(status): str(cause) for status, cause in row.causes.items()},
+            enabled=row.enabled,
+        )
