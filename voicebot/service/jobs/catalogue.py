@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from voicebot.service.jobs import house, reports
+from voicebot.service.jobs import house, learning, reports
 from voicebot.service.jobs.task import Task
 
 TASKS: tuple[Task, ...] = (
     Task("roll_up", reports.roll_up_calls, every="* * * * *"),
+    Task("gather_samples", learning.gather_samples, every="*/10 * * * *"),
     Task("make_partitions", house.make_partitions, every="17 3 * * *"),
     Task("forget_jobs", house.forget_jobs, every="41 * * * *"),
 )

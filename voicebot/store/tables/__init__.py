@@ -16,6 +16,7 @@ from voicebot.store.tables.rollups import (
     RollupStateRow,
     ScriptRollupRow,
 )
+from voicebot.store.tables.samples import ModelSampleRow, SampleRow
 from voicebot.store.tables.service import PlaybookVersionRow, PromptRow, WorkerRow
 from voicebot.store.tables.trunks import TrunkRow
 from voicebot.store.tables.users import AuditRow, SignInFailureRow, SignInLinkRow, UserRow, UserSessionRow
@@ -38,6 +39,7 @@ __all__ = [
     "FeedbackRow",
     "ImportRow",
     "LatencyRollupRow",
+    "ModelSampleRow",
     "OutcomeRollupRow",
     "OutcomeRow",
     "PlaybookVersionRow",
@@ -45,6 +47,7 @@ __all__ = [
     "ReasonRollupRow",
     "RefusalRow",
     "RollupStateRow",
+    "SampleRow",
     "SavedViewRow",
     "ScriptRollupRow",
     "SignInFailureRow",

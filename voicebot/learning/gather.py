@@ -1,0 +1,134 @@
+"""From calls and what was said about them to samples: redacted, with consent, one verdict a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from voicebot.domain.call import Disposition, EndCause
+from voicebot.domain.emotion import EmotionLabel
+from voicebot.domain.script import Action
+from voicebot.domain.speech import UtteranceKind
+from voicebot.learning import implicit
+from voicebot.learning.implicit import Step
+from voicebot.learning.scores import THRESHOLD, Judgement, sample_weight, verdict
+from voicebot.store.feedback import Feedback, FeedbackRepository
+from voicebot.store.samples import FinishedCall, JudgedTurn, SampleRepository, StoredSample
+from voicebot.store.session import Database
+from voicebot.text.redaction import redact
+
+SHORTEST_SLOT = 2  # characters; a shorter value is not told from other words
+BETTER_WEIGHT = 1.0  # of a script that a person named as the better one
+log = structlog.get_logger()
+
+
+def gather(database: Database, since: datetime, now: datetime, threshold: float = THRESHOLD) -> int:
+    """Notice implicit signals and make samples anew of all calls touched since; return how many samples.
+
+    Doing it again changes nothing.
+    """
+    with database.transaction() as session:
+        repository = SampleRepository(session)
+        ended = repository.ended_between(since, now + timedelta(seconds=1))
+    for call_id in ended:
+        _notice(database, call_id)
+    with database.transaction() as session:
+        touched = sorted({*ended, *SampleRepository(session).judged_since(since)})
+    return sum(_sample_call(database, call_id, now, threshold) for call_id in touched)
+
+
+def _notice(database: Database, call_id: str) -> None:
+    with database.transaction() as session:
+        repository = SampleRepository(session)
+        call = repository.call(call_id)
+        if call is None or not call.cause:
+            return
+        found = implicit.signals(
+            [_step(turn) for turn in call.turns], EndCause(call.cause), Disposition(call.disposition)
+        )
+        at = {turn.seq: turn.at for turn in call.turns}
+        for signal in found:
+            repository.noticed(
+                call_id,
+                signal.seq,
+                signal.script_id,
+                signal.name,
+                signal.score,
+                implicit.WEIGHT,
+                at[signal.seq],
+            )
+
+
+def _step(turn: JudgedTurn) -> Step:
+    spoken = turn.kind == UtteranceKind.SPEECH.value and bool(turn.customer_text)
+    return Step(turn.seq, turn.script_id, Action(turn.action), EmotionLabel(turn.emotion), spoken)
+
+
+def _sample_call(database: Database, call_id: str, now: datetime, threshold: float) -> int:
+    with database.transaction() as session:
+        repository = SampleRepository(session)
+        call = repository.call(call_id)
+        if call is None:
+            return 0
+        # Nobody is learnt from who did not agree to be called, or wants to hear nothing more of us.
+        allowed = call.consented and not call.opted_out
+        judged = FeedbackRepository(session).of_call(call_id) if allowed else ()
+        samples = list(samples_of(call, judged, threshold))
+        repository.replace(call_id, samples, now)
+        return len(samples)
+
+
+def samples_of(call: FinishedCall, judged: Iterable[Feedback], threshold: float) -> Iterable[StoredSample]:
+    """Yield the samples of a call: of every judged utterance the script chosen, and a better one if named."""
+    by_turn: dict[int, list[Judgement]] = {}
+    for one in judged:
+        if one.score is not None:
+            by_turn.setdefault(one.seq, []).append(
+                Judgement(one.origin, one.actor, one.at, one.score, one.weight, one.better_script_id)
+            )
+    before: JudgedTurn | None = None
+    for turn in call.turns:
+        found = verdict(by_turn.get(turn.seq, ()))
+        if found and turn.customer_text and turn.script_id:
+            weight = sample_weight(found, threshold)
+            yield _sample(call, turn, before, turn.script_id, (found.score, weight, found.origin.value))
+            better = found.better_script_id
+            if better and better != turn.script_id:
+                yield _sample(call, turn, before, better, (100.0, BETTER_WEIGHT, found.origin.value))
+        before = turn
+
+
+def _sample(
+    call: FinishedCall,
+    turn: JudgedTurn,
+    before: JudgedTurn | None,
+    script_id: str,
+    judged: tuple[float, float, str],
+) -> StoredSample:
+    score, weight, origin = judged
+    return StoredSample(
+        call_id=call.call_id,
+        seq=turn.seq,
+        script_id=script_id,
+        at=turn.at,
+        playbook_id=call.playbook_id,
+        said=hidden(turn.customer_text, call.slots),
+        before=hidden(before.customer_text, call.slots) if before else "",
+        agent=hidden(before.script_text, call.slots) if before else "",
+        scene=turn.scene,
+        keywords=tuple(hidden(word, call.slots) for word in turn.keywords),
+        emotion=turn.distribution,
+        score=score,
+        weight=weight,
+        origin=origin,
+    )
+
+
+def hidden(text: str, slots: Mapping[str, str]) -> str:
+    """Return a text without long numbers, written or spoken, and without what is known of the contact."""
+    for name, value in sorted(slots.items(), key=lambda slot: -len(slot[1])):
+        if len(value) >= SHORTEST_SLOT:
+            text = text.replace(value, f"{{{name}}}")
+    return redact(text)
