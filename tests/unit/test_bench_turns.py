@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from voicebot.bench import barge_in
+from voicebot.bench import barge_in, endpoint_report, peer_talk, turn_sample
 from voicebot.bench.endpoint_curve import NOTICE_MS, Pauses, Policy, Scores
+from voicebot.bench.peers.talk import Speaker, tone
+from voicebot.bench.turn_sample import Played
+from voicebot.call.speculation import SpeculationTuning
 from voicebot.domain.audio import FRAME_MS
+from voicebot.domain.errors import DataError
 from voicebot.speech.endpointing import cases
 from voicebot.speech.endpointing.hearing import Heard
 
@@ -82,3 +87,70 @@ def test_the_silence_of_a_customer_leaves_a_prompt_alone() -> None:
     (sent,) = barge_in._play([prompt], [np.zeros(8000, np.float32)], says("", mere=False))
     assert sent.finished
     assert not sent.broken
+
+
+def test_waiting_with_unlikely_ends_saves_their_decoding_and_full_load_saves_all() -> None:
+    judged = pauses()
+    knowing = Scores("knows", judged.final.astype(float), judged.encoded_ms)
+    policy = Policy(0.5, 600, 1160)
+    ungated = endpoint_report.waste(judged, knowing, policy, SpeculationTuning(likely=0))
+    gated = endpoint_report.waste(judged, knowing, policy)
+    # half of the cases go on; at 300 and 500 ms nothing but the encoder has run, at 800 ms all of it
+    assert ungated == pytest.approx(0.5)
+    assert gated == pytest.approx((0.8 * 0.5 + 0.2) / (0.8 * 0.5 + 0.2 + 1))
+    assert endpoint_report.waste(judged, knowing, policy, loaded=True) == 0.0
+
+
+def test_a_spliced_pause_lies_in_running_speech_and_keeps_what_was_said_before() -> None:
+    clip = cases.Clip("buzz", np.concatenate([talk(2000), np.full(8000, 1e-4, np.float32)]), "一二三四")
+    spliced = cases.splice([clip], seed=1)
+    assert [case.final for case in spliced] == [True, False]
+    pause = spliced[1]
+    assert 500 <= pause.end_ms <= 1700
+    assert pause.samples[: pause.end_ms * 8 - 80] == pytest.approx(clip.samples[: pause.end_ms * 8 - 80])
+    assert np.abs(pause.samples[pause.end_ms * 8 + 800 :]).max() < 0.01
+    assert "一二三四".startswith(pause.text)
+
+
+def played(*, final: bool, answer_ms: float, early: bool = False) -> Played:
+    return Played(heard(1, final=final).case, answer_ms, early)
+
+
+def test_delay_is_read_on_ends_that_were_not_cut_and_cut_offs_on_pauses() -> None:
+    row = turn_sample.judge(
+        [
+            played(final=True, answer_ms=600),
+            played(final=True, answer_ms=np.inf),
+            played(final=True, answer_ms=20, early=True),
+            played(final=False, answer_ms=400),
+            played(final=False, answer_ms=np.inf),
+        ],
+        floor_ms=3000,
+    )
+    assert (row["delay_ms_median"], row["answered_mid_speech"]) == (1800, 1)
+    assert row["cut_offs"] == pytest.approx((0.3 + 0.2) / 2)
+
+
+def test_a_framework_that_falls_silent_is_told_from_one_that_says_all_it_has() -> None:
+    said = np.ones(100, bool)
+    said[80:] = False
+    assert peer_talk.stop_ms(said, 200) == (1400, True)
+    said[20:60] = False
+    assert peer_talk.stop_ms(said, 200) == (200, False)
+
+
+def test_what_a_framework_says_is_emptied_frame_by_frame_and_held_while_it_pauses() -> None:
+    speaker, ended = Speaker(), list[int]()
+    speaker.on_empty = lambda: ended.append(speaker.played_ms)
+    speaker.put(tone(40))
+    speaker.held = True
+    assert not any(speaker.next_frame())
+    speaker.held = False
+    assert [any(speaker.next_frame()) for _ in range(3)] == [True, True, False]
+    assert ended == [40]
+
+
+def test_an_absent_framework_is_a_clear_error_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as raised:
+        peer_talk.hold("pipecat", "default", tmp_path / "python", [], np.zeros(0, np.float32))
+    assert "pip install" in raised.value.hint

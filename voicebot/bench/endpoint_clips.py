@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import zlib
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import numpy as np
 from voicebot.bench import telephone
 from voicebot.domain.audio import Audio
 from voicebot.domain.errors import DataError
+from voicebot.registry import resources
 from voicebot.speech.endpointing.cases import Clip, speech
 
+_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 _LEVEL_DBOV = (-32.0, -22.0)  # active level of calls
 
 
@@ -29,12 +32,34 @@ def read(folder: Path, limit: int = 0) -> list[Clip]:
         for number, row in enumerate(csv.DictReader(lines, delimiter="\t"), 2):
             if row.get("file") is None or row.get("transcript") is None:
                 raise DataError(f"{table.name} line {number}: file or transcript is missing")
-            audio = telephone.telephone(_levelled(telephone.read(folder / row["file"]), row["file"]))
-            samples = np.frombuffer(audio.pcm, "<i2").astype(np.float32) / np.float32(32768)
-            clips.append(Clip(row["file"], samples, row["transcript"]))
+            clips.append(_clip(folder / row["file"], row["file"], row["transcript"]))
             if limit and len(clips) >= limit:
                 break
     return clips
+
+
+def read_any(folder: Path) -> list[Clip]:
+    """Return the clips of a folder with or without transcripts.tsv; without it their texts are unknown."""
+    if (folder / "transcripts.tsv").is_file():
+        return read(folder)
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
+    if not files:
+        raise DataError(f"{folder} holds no recordings", hint=f"give {', '.join(_SUFFIXES)}")
+    return [_clip(path, path.name, "") for path in files]
+
+
+def demo_customers() -> list[Clip]:
+    """Return what the demo's customers say, in several rendered voices that nothing is fitted to."""
+    return [
+        _clip(manifest.parent / told["file"], told["file"], told["text"])
+        for manifest in sorted((resources.demo_dir() / "customers").glob("*/manifest.json"))
+        for told in json.loads(manifest.read_text("utf-8"))["clips"]
+    ]
+
+
+def _clip(path: Path, name: str, text: str) -> Clip:
+    audio = telephone.telephone(_levelled(telephone.read(path), name))
+    return Clip(name, np.frombuffer(audio.pcm, "<i2").astype(np.float32) / np.float32(32768), text)
 
 
 def _levelled(audio: Audio, name: str) -> Audio:

@@ -5,42 +5,64 @@ fitted to and chosen on; figures are read on the other half, which nothing has s
 --set whisper=DIR (needed): whisper-base in CTranslate2 form, as under <home>/models/whisper-base.
 --set smart_turn=FILE: the Smart Turn 3.2 onnx file of pipecat-ai, to be judged beside ours.
 --set words=DIR: short recorded words (对.wav, 好.wav …) said over a prompt.
+--set unseen=DIR: recordings of other voices; without it the rendered customers of the demo.
+--set pipecat=PYTHON, --set livekit=PYTHON: of environments that hold these frameworks, to talk with them.
+--set played=20: ends and as many pauses that are played to them and to ours, in real time.
+--set decode_s=SECONDS: take this for a decision's CPU time in the median, as measured on quiet cores; on a
+  busy machine the clock of a thread runs on while others use the core's other half.
+--set parts=curve,sets,over,memory,sip,peers: only some of it. curve: every system's policy, chosen and read.
+  sets: the shipped settings on natural and spliced pauses and on unseen voices. over: sounds over a prompt.
+  memory, sip: ours played in memory and over SIP. peers: the frameworks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from voicebot.bench import barge_in, endpoint_clips, smart_turn, telephone
-from voicebot.bench.endpoint_curve import F64, Pauses, Policy, Scores
+from voicebot.bench import (
+    barge_in,
+    endpoint_clips,
+    endpoint_report,
+    endpoint_sets,
+    peer_talk,
+    sip_turns,
+    telephone,
+    turn_memory,
+    turn_peers,
+    turn_sample,
+)
+from voicebot.bench.barge_in import Trial
 from voicebot.bench.frame import Options, Result
 from voicebot.domain.audio import FRAME_BYTES, LINE_RATE_HZ, Audio
 from voicebot.domain.errors import DataError
 from voicebot.registry import resources
-from voicebot.speech.endpointing import cases, head, hearing, training
+from voicebot.speech.endpointing import cases, head, hearing
+from voicebot.speech.endpointing.cases import Case, Clip
 from voicebot.speech.endpointing.hearing import Heard
 from voicebot.speech.endpointing.scorer import HeadScorer
 from voicebot.speech.recognition.decoder import Decoder
 from voicebot.speech.recognition.whisper import WINDOW_S, WhisperRecognizer
 
-RATES = (0.05, 0.10)
-RESAMPLES = 400
-TURNS_WITH_PAUSE = 0.3
-SHIPPED = "embedding"
+PARTS = ("curve", "sets", "over", "memory", "sip", "peers")
 BACKCHANNELS = ("对", "好", "是", "喂", "行")
-_OURS = {
-    "embedding": "ours: encoder's view (shipped)",
-    "sound": "ours without it: last syllables' sound",
-    "words": "ours: words alone",
-    "embedding+sound": "ours: encoder + sound",
-    "embedding+words": "ours: encoder + words",
-    "sound+words": "ours: sound + words",
-    "embedding+sound+words": "ours: encoder + sound + words",
-}
+PLAYED = 20  # ends, and as many pauses
+_OVER = 6  # sounds of a kind that are said over a framework's answers
+
+NOTES = (
+    "delay: last speech (band-limited energy) to the bot's first sample; median and mean over real ends",
+    "a false cut-off: an answer that starts before the detector notices speech come back, at pauses of "
+    "300/500/800 ms in shares of 50/30/20 %",
+    "every system of the curve answers with the same recogniser: not before its speculative text is there",
+    "policies are chosen for the least mean delay on the fitted half and read on the other; what they "
+    "realise there is cut_offs",
+    "scores on the fitted half come from heads that did not see the utterance",
+    "frameworks: oracle transcript, cached reply, their own settings; delay in real time from recorded audio",
+)
 
 
 def run(options: Options) -> Result:
@@ -49,189 +71,96 @@ def run(options: Options) -> Result:
     weights = Path(options.extra.get("whisper", ""))
     if not weights.name:
         raise DataError("no recogniser", hint="--set whisper=DIR, such as <home>/models/whisper-base")
-    heard = list(hearing.hear(cases.build(clips, options.seed), Decoder(weights, WINDOW_S)))
-    curve, figures = judge_endpoints(heard, options.extra.get("smart_turn", ""), options.seed)
-    over, stops = _barge_in(clips, weights, options)
-    return Result({**figures, **stops}, [*curve, *over], (options.seed,), NOTES)
+    parts = _parts(options)
+    found = cases.build(clips, options.seed)
+    judged = [case for case in found if case.judged]
+    played = turn_sample.draw(judged, int(options.extra.get("played", PLAYED)), options.seed)
+    results: list[tuple[Sequence[Mapping[str, Any]], Mapping[str, float]]] = []
+    if "curve" in parts:
+        heard = list(hearing.hear(found, Decoder(weights, WINDOW_S)))
+        if "decode_s" in options.extra:
+            heard = _quiet(heard, float(options.extra["decode_s"]))
+        smart_turn = options.extra.get("smart_turn", "")
+        results.append(endpoint_report.judge_endpoints(heard, smart_turn, options.seed))
+    if "sets" in parts:
+        results.append((endpoint_sets.judge(_sets(clips, options), weights, options.seed), {}))
+    if "over" in parts:
+        results.append(_barge_in(_trials(clips, options), weights))
+    if "memory" in parts:
+        results.append(turn_memory.judge(played, weights))
+    if "sip" in parts:
+        results.append(sip_turns.judge(played, weights))
+    notes = list(NOTES)
+    if "peers" in parts:
+        pythons = {name: Path(options.extra[name]) for name in peer_talk.MODES if name in options.extra}
+        results.append((turn_peers.judge(pythons, played, _few(_trials(clips, options))), {}))
+        absent = (name for name in peer_talk.MODES if name not in pythons)
+        notes += [f"not asked: --set {name}=PYTHON ({peer_talk.INSTALL[name]})" for name in absent]
+    rows = [row for part, _ in results for row in part]
+    figures = {key: value for _, told in results for key, value in told.items()}
+    return Result(figures, rows, (options.seed,), tuple(notes))
 
 
-NOTES = (
-    "delay: last speech (band-limited energy) to the bot's first sample; median and mean over real ends",
-    "a false cut-off: an answer that starts before the detector notices speech come back, at pauses of "
-    "300/500/800 ms in shares of 50/30/20 %",
-    "every system answers with the same recogniser: not before its speculative text is there",
-    "policies are chosen for the least mean delay on the fitted half and read on the other; what they "
-    "realise there is cut_offs",
-    "scores on the fitted half come from heads that did not see the utterance",
-)
-
-
-def judge_endpoints(
-    heard: Sequence[Heard], smart_turn_file: str, seed: int
-) -> tuple[list[Mapping[str, Any]], dict[str, float]]:
-    """Return one row a system and rate, and the figures that are tracked."""
-    mine, others = [h for h in heard if not h.case.judged], [h for h in heard if h.case.judged]
-    fitted, judged = Pauses(mine), Pauses(others)
-    systems: list[tuple[str, Scores | None, Scores | None, float | None]] = [
-        ("tuned silence", None, None, None)
+def _quiet(heard: Sequence[Heard], decode_s: float) -> list[Heard]:
+    """Return cases as heard by cores on which a decision takes so long in the median."""
+    factor = decode_s / float(np.median([one.cpu_s for one in heard]))
+    return [
+        replace(
+            one,
+            encode_ms=one.encode_ms * factor,
+            decode_ms=one.decode_ms * factor,
+            cpu_s=one.cpu_s * factor,
+        )
+        for one in heard
     ]
-    if smart_turn_file:
-        own, other = (
-            smart_turn.score(Path(smart_turn_file), mine),
-            smart_turn.score(Path(smart_turn_file), others),
-        )
-        systems.append(
-            (
-                "Smart Turn 3.2, recalibrated",
-                Scores("", own[0], fitted.asked_ms + own[1]),
-                Scores("", other[0], judged.asked_ms + other[1]),
-                training.auc(other[0], others),
-            )
-        )
-    for true_text in (False, True):
-        systems += _ours(mine, others, fitted, judged, seed, true_text=true_text)
-    rows: list[Mapping[str, Any]] = []
-    answers: dict[tuple[str, float], F64] = {}
-    figures: dict[str, float] = {}
-    for name, on_fitted, on_judged, auc in systems:
-        for rate, policy in zip(RATES, fitted.choose(on_fitted, RATES), strict=True):
-            answer = judged.answer_ms(on_judged, policy)
-            answers[name, rate] = answer
-            rows.append(
-                _row(
-                    name,
-                    rate,
-                    policy,
-                    fitted.cut(fitted.answer_ms(on_fitted, policy)),
-                    judged,
-                    answer,
-                    auc,
-                    seed,
-                )
-            )
-            if name == _OURS[SHIPPED]:
-                figures |= _own_figures(judged, on_judged, policy, rate)
-    return rows, {**_ratios(judged, answers, seed), **figures}
 
 
-def _ours(
-    mine: Sequence[Heard],
-    others: Sequence[Heard],
-    fitted: Pauses,
-    judged: Pauses,
-    seed: int,
-    *,
-    true_text: bool,
-) -> list[tuple[str, Scores | None, Scores | None, float | None]]:
-    """Return our head with every set of cues; with true text only those that read words."""
-    full = training.fit(mine, seed=seed, true_text=true_text)
-    own = training.held_out(mine, seed=seed, true_text=true_text)
-    found: list[tuple[str, Scores | None, Scores | None, float | None]] = []
-    for key, label in _OURS.items():
-        names = key.split("+")
-        if true_text and "words" not in names:
-            continue
-        values = training.scored(full, others, names, true_text=true_text)
-        late = "words" in names
-        found.append(
-            (
-                label + (", true text" if true_text else ""),
-                Scores(key, own[key], fitted.ready_ms if late else fitted.encoded_ms),
-                Scores(key, values, judged.ready_ms if late else judged.encoded_ms),
-                training.auc(values, others),
-            )
-        )
+def _parts(options: Options) -> frozenset[str]:
+    parts = frozenset(options.extra.get("parts", ",".join(PARTS)).split(","))
+    if odd := parts - set(PARTS):
+        raise DataError(f"no such part: {', '.join(sorted(odd))}", hint=f"choose of {', '.join(PARTS)}")
+    return parts
+
+
+def _sets(clips: Sequence[Clip], options: Options) -> dict[str, list[Case]]:
+    """Return what the shipped settings are judged on: natural and spliced pauses, other voices, words."""
+    mine = [clip for clip in clips if cases.is_judged(clip.name)]
+    most = endpoint_sets.MOST
+    found = {
+        "natural pauses": turn_sample.draw(cases.build(mine, options.seed), most, options.seed),
+        "spliced pauses": turn_sample.draw(cases.splice(mine, options.seed), most, options.seed),
+    }
+    if "unseen" in options.extra:
+        other = endpoint_clips.read_any(Path(options.extra["unseen"]))
+        found["unseen voices"] = turn_sample.draw(cases.build(other, options.seed), most, options.seed)
+    rendered = endpoint_clips.demo_customers()
+    found["unseen: the demo's rendered customers"] = cases.build(rendered, options.seed)
+    if "words" in options.extra:
+        words = endpoint_clips.read_any(Path(options.extra["words"]))
+        found["unseen: isolated words"] = cases.build(words, options.seed)
     return found
 
 
-def _row(
-    name: str,
-    rate: float,
-    policy: Policy,
-    fitted_cut: float,
-    judged: Pauses,
-    answer: F64,
-    auc: float | None,
-    seed: int,
-) -> dict[str, Any]:
-    median, mean = judged.delays(answer)
-    cut = judged.cut(answer)
-    draws = [(*judged.delays(answer, rows), judged.cut(answer, rows)) for rows in _resamples(judged, seed)]
-    low, high = np.percentile(draws, (2.5, 97.5), axis=0)
-    return {
-        "system": f"{name}, at {rate:.0%}",
-        "auc": auc,
-        "threshold": round(policy.threshold, 3),
-        "short_ms": policy.short_ms,
-        "long_ms": policy.long_ms,
-        "delay_ms_median": median,
-        "median_interval": f"{low[0]:.0f}-{high[0]:.0f}",
-        "delay_ms_mean": mean,
-        "mean_interval": f"{low[1]:.0f}-{high[1]:.0f}",
-        "cut_offs": cut,
-        "cut_offs_interval": f"{low[2]:.3f}-{high[2]:.3f}",
-        "cut_offs_fitted": fitted_cut,
-        "cut_offs_per_turn": cut * TURNS_WITH_PAUSE,
-    }
+def _trials(clips: Sequence[Clip], options: Options) -> list[Trial]:
+    talk = [barge_in.levelled(_audio(clip.samples)) for clip in clips[:: max(1, len(clips) // 20)]]
+    folder = Path(options.extra["words"]) if "words" in options.extra else None
+    files = [path for word in BACKCHANNELS if folder for path in sorted(folder.glob(f"{word}.*"))]
+    words = [barge_in.levelled(telephone.read(path)) for path in files]
+    return barge_in.trials(talk, words, options.seed)
 
 
-def _ratios(judged: Pauses, answers: Mapping[tuple[str, float], F64], seed: int) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    others = (("plain_vad", "tuned silence"), ("smart_turn", "Smart Turn 3.2, recalibrated"))
-    for rate, ending in zip(RATES, ("", "_10pct"), strict=True):
-        ours = answers[_OURS[SHIPPED], rate]
-        figures[f"delay_ms_ours{ending}"], figures[f"delay_ms_ours_mean{ending}"] = judged.delays(ours)
-        for key, name in others:
-            theirs = answers.get((name, rate))
-            if theirs is None:
-                continue
-            figures[f"delay_ms_{key}{ending}"], figures[f"delay_ms_{key}_mean{ending}"] = judged.delays(
-                theirs
-            )
-            own, other = judged.delays(ours), judged.delays(theirs)
-            figures[f"delay_ratio_{key}{ending}"] = own[0] / other[0]
-            figures[f"delay_ratio_{key}_mean{ending}"] = own[1] / other[1]
-            draws = [
-                judged.delays(ours, rows)[1] / judged.delays(theirs, rows)[1]
-                for rows in _resamples(judged, seed)
-            ]
-            low, high = np.percentile(draws, (2.5, 97.5))
-            figures[f"delay_ratio_{key}_mean{ending}_low"] = float(low)
-            figures[f"delay_ratio_{key}_mean{ending}_high"] = float(high)
-    return figures
-
-
-def _own_figures(judged: Pauses, scores: Scores | None, policy: Policy, rate: float) -> dict[str, float]:
-    """Return what speculation hides and wastes at this operating point."""
-    ending = "" if rate == RATES[0] else "_10pct"
-    wait = np.maximum(0.0, judged.ready_ms - judged.endpoint_ms(scores, policy))
-    cpu = np.array([one.cpu_s for one in judged.heard])
-    kept = judged.final | (judged.answer_ms(scores, policy) < min(cases.GAPS_MS))
-    return {
-        f"compute_after_endpoint_ms_median{ending}": float(np.median(wait[judged.final])),
-        f"speculation_waste{ending}": float(cpu[~kept].sum() / cpu.sum()),
-        "cpu_s_per_decision": float(np.median(cpu)),
-        "realised_cut_offs" + ending: judged.cut(judged.answer_ms(scores, policy)),
-    }
-
-
-def _resamples(judged: Pauses, seed: int) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
-    """Return rows of utterances drawn with replacement: cases of one utterance err together."""
-    random = np.random.default_rng(seed)
-    rows: dict[str, list[int]] = {}
-    for index, one in enumerate(judged.heard):
-        rows.setdefault(one.case.clip, []).append(index)
-    names = list(rows)
+def _few(kinds: Sequence[Trial]) -> list[Trial]:
+    """Return what is said over the answers of frameworks: they take real time."""
+    asked = (barge_in.INTERRUPTIONS, barge_in.BACKCHANNELS, barge_in.BURSTS)
     return [
-        np.concatenate([rows[names[draw]] for draw in random.integers(len(names), size=len(names))])
-        for _ in range(RESAMPLES)
+        replace(kind, sounds=kind.sounds[:: max(1, len(kind.sounds) // _OVER)][:_OVER])
+        for kind in kinds
+        if kind.name in asked
     ]
 
 
-def _barge_in(
-    clips: Sequence[cases.Clip], weights: Path, options: Options
-) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Talk over the shipped prompts with the judged half's voices."""
+def _barge_in(kinds: Sequence[Trial], weights: Path) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Talk over the shipped prompts."""
     recogniser = WhisperRecognizer(weights, 1)
     scorer = HeadScorer(head.load((resources.models_dir(),)))
 
@@ -241,12 +170,8 @@ def _barge_in(
         transcript = stream.result(final=True)
         return transcript.text, scorer.backchannel(transcript.text, Audio(pcm)), transcript.compute_s * 1000
 
-    talk = [barge_in.levelled(_audio(clip.samples)) for clip in clips[:: max(1, len(clips) // 20)]]
-    folder = Path(options.extra["words"]) if "words" in options.extra else None
-    files = [path for word in BACKCHANNELS if folder for path in sorted(folder.glob(f"{word}.*"))]
-    words = [barge_in.levelled(telephone.read(path)) for path in files]
     try:
-        return barge_in.judge(_prompts(), barge_in.trials(talk, words, options.seed), hear)
+        return barge_in.judge(_prompts(), kinds, hear)
     finally:
         recogniser.close()
 

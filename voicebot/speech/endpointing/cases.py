@@ -27,6 +27,7 @@ SHORTEST_PAUSE_MS = 150
 GAPS_MS = (300, 500, 800)  # lengths that every inner pause is judged at
 GAP_SHARES = (0.5, 0.3, 0.2)
 AFTER_MS = 1600  # of background after speech
+_SPLICED_MS = 400  # of running speech on both sides of a spliced pause
 _CLOSED_MS = 60  # shorter gaps are closures within words
 _BURST_MS = 40  # shorter sounds are clicks
 _KEPT_MS = 200  # of the natural pause, at most
@@ -67,6 +68,41 @@ def build(clips: Sequence[Clip], seed: int) -> list[Case]:
         if spans
         for case in _cases(clip, spans, natural, random)
     ]
+
+
+def splice(clips: Sequence[Clip], seed: int) -> list[Case]:
+    """Return the easier cases: pauses cut into running speech, where nobody paused, and real ends."""
+    random = np.random.default_rng(seed)
+    found: list[Case] = []
+    for clip in clips:
+        spans = speech(clip.samples)
+        if not spans:
+            continue
+        found += [case for case in _cases(clip, spans, [], random) if case.final]
+        start, end = max(spans, key=lambda span: span[1] - span[0])
+        if (end - start) * BLOCK_MS < 2 * _SPLICED_MS:
+            continue
+        cut = int(random.integers(start + _SPLICED_MS // BLOCK_MS, end - _SPLICED_MS // BLOCK_MS))
+        said = [(first, min(last, cut)) for first, last in spans if first < cut]
+        voiced = sum(last - first for first, last in spans)
+        share = sum(last - first for first, last in said) / voiced
+        found.append(
+            Case(
+                clip=clip.name,
+                final=False,
+                samples=_lengthened(clip.samples, spans, cut, 0, random),
+                end_ms=cut * BLOCK_MS,
+                speech_s=(cut - spans[0][0]) * BLOCK_MS / 1000,
+                text=clip.text[: round(len(clip.text) * share)],
+                judged=is_judged(clip.name),
+            )
+        )
+    return found
+
+
+def is_judged(name: str) -> bool:
+    """Return whether an utterance belongs to the half that nothing is fitted to."""
+    return bool(zlib.crc32(name.encode()) & 1)
 
 
 def speech(samples: F32) -> list[tuple[int, int]]:
@@ -111,7 +147,7 @@ def _pauses(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int],
 def _cases(
     clip: Clip, spans: Sequence[tuple[int, int]], natural: Sequence[int], random: np.random.Generator
 ) -> Iterator[Case]:
-    judged = bool(zlib.crc32(clip.name.encode()) & 1)
+    judged = is_judged(clip.name)
     voiced = sum(end - start for start, end in spans)
     begin, last = spans[0][0], spans[-1][1]
     pauses = [(earlier[1], later[0] - earlier[1], False) for earlier, later in _pauses(spans)]
@@ -137,7 +173,7 @@ def _lengthened(
     random: np.random.Generator,
 ) -> F32:
     """Return everything up to `end`, a part of the pause, and background."""
-    kept = min(pause - 4, _KEPT_MS // BLOCK_MS)
+    kept = max(0, min(pause - 4, _KEPT_MS // BLOCK_MS))
     head = samples[: (end + kept) * BLOCK].copy()
     wanted = end * BLOCK + AFTER_MS * BLOCK // BLOCK_MS - head.size
     fade = min(_FADE_MS * BLOCK // BLOCK_MS, head.size)

@@ -102,6 +102,11 @@ def auc(scores: F64, heard: Sequence[Heard]) -> float:
     return float(roc_auc_score(final, scores, sample_weight=weights))
 
 
+def plain_auc(scores: F64, heard: Sequence[Heard]) -> float:
+    """Return the area under the curve without weights: of a set that is matched already."""
+    return float(roc_auc_score(np.array([one.case.final for one in heard]), scores))
+
+
 def train(heard: Sequence[Heard], out: Path, *, seed: int) -> models.Manifest:
     """Fit to the half that may be fitted to, judge on the other, and write weights, card and manifest."""
     mine = [one for one in heard if not one.case.judged]
