@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from voicebot.call.journal import PostgresJournal
     from voicebot.call.pipeline import Pipeline
     from voicebot.call.worker import LineWorker
+    from voicebot.domain.trunk import Trunk
     from voicebot.registry.playbooks import PlaybookDirectories
     from voicebot.speech.recognition.engines import Choice
     from voicebot.speech.synthesis.clips import ClipLibrary
@@ -281,6 +282,19 @@ def conversations(settings: Settings) -> Callable[[], Conversation]:
 
     target = settings.inference or f"{settings.bind}:{settings.inference_port}"
     return InferenceClient(target).conversation
+
+
+def trunk_accounts(settings: Settings, opened: Database) -> Callable[[], tuple[Trunk, ...]]:
+    """Return what reads the trunks with their passwords. Raises StoreError, when called."""
+    from voicebot.store.trunks import TrunkRepository
+
+    opener = vault(settings)
+
+    def read() -> tuple[Trunk, ...]:
+        with opened.transaction() as session:
+            return TrunkRepository(session, opener).all()
+
+    return read
 
 
 def line_worker(

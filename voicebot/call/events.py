@@ -26,6 +26,7 @@ class Phone(Protocol):
         caller_id: str = "",
         headers: Mapping[str, str] | None = None,
         ring_timeout_s: float = 40.0,
+        trunk: str = "",
     ) -> Leg:
         """Place a call."""
 

@@ -155,6 +155,7 @@ class CallSession:
                 caller_id=self.request.caller_id,
                 headers=self.request.headers,
                 ring_timeout_s=self.request.ring_timeout_s,
+                trunk=self.request.trunk,
             )
         else:
             self._leg.ring()

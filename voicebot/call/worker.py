@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -11,6 +11,7 @@ from voicebot.call.events import SessionConfig
 from voicebot.call.session import CallSession
 from voicebot.domain.call import CallEvent, CallRequest, LineStatus, Rejection
 from voicebot.domain.errors import CapacityError, TelephonyError, VoicebotError
+from voicebot.domain.trunk import Trunk
 from voicebot.telephony import Leg, UserAgent, UserAgentConfig
 
 log = structlog.get_logger()
@@ -60,6 +61,10 @@ class LineWorker:
         await asyncio.to_thread(self._agent.start)
         log.info("line ready", worker=self._session.worker, sip_uri=self.sip_uri, capacity=self.capacity)
 
+    def set_trunks(self, trunks: Sequence[Trunk], *, register: bool) -> None:
+        """Call through these trunks, and register there if this worker is the one that does."""
+        self._agent.set_trunks(trunks, register=register)
+
     async def originate(self, request: CallRequest) -> None:
         """Place a call. Raises CapacityError."""
         if self._draining:
@@ -68,6 +73,11 @@ class LineWorker:
             raise CapacityError(
                 f"{self._session.worker} carries {len(self._calls)} of {self.capacity} calls",
                 hint="wait until one ends or start more line workers (VOICEBOT_CALLS)",
+            )
+        if request.trunk and request.trunk not in self._agent.trunks:
+            raise CapacityError(
+                f"{self._session.worker} does not know the trunk {request.trunk} yet",
+                hint="workers look for new trunks every few seconds",
             )
         if request.call_id in self._calls:
             raise TelephonyError(f"call {request.call_id} is under way already")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 import structlog
 
 from voicebot import bootstrap
+from voicebot.call.worker import LineWorker
 from voicebot.domain.call import CallEvent
+from voicebot.domain.errors import VoicebotError
+from voicebot.domain.trunk import Trunk
 from voicebot.rpc.line_server import LineServer
 from voicebot.service import entry
 from voicebot.service.child import announce
@@ -22,6 +25,8 @@ from voicebot.store.session import Database
 from voicebot.store.workers import LINE, Worker
 
 log = structlog.get_logger()
+
+TRUNKS_S = 5.0  # how often trunks are looked for
 
 
 async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
@@ -35,6 +40,8 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
     port = await server.start()
     started_at = datetime.now(UTC)
 
+    accounts = bootstrap.trunk_accounts(settings, database)
+    following = asyncio.create_task(_follow_trunks(accounts, line, register=index == 0))
     metrics = Metrics()
     watching = asyncio.create_task(_measure(line.watch(), metrics))
 
@@ -64,8 +71,26 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
     await line.stop()
     await heart.stop()
     watching.cancel()
+    following.cancel()
     await asyncio.to_thread(journal.close)
     database.dispose()
+
+
+async def _follow_trunks(
+    accounts: Callable[[], tuple[Trunk, ...]], line: LineWorker, *, register: bool
+) -> None:
+    """Keep the worker's accounts as the trunks are set. One worker of a machine registers, all call."""
+    known: tuple[Trunk, ...] = ()
+    while True:
+        try:
+            found = await asyncio.to_thread(accounts)
+        except VoicebotError as error:
+            log.warning("trunks can not be read", error=error.detail)
+        else:
+            if found != known:
+                line.set_trunks(found, register=register)
+                known = found
+        await asyncio.sleep(TRUNKS_S)
 
 
 async def _measure(events: AsyncIterator[CallEvent], metrics: Metrics) -> None:

@@ -8,7 +8,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -103,6 +103,22 @@ class Library:
         self.account.create(_account_config(config, uri))
         return uri
 
+    def open_transport(self, kind: int, config: UserAgentConfig) -> None:
+        """Listen for SIP over TCP or TLS too, on any free port. Raises pj.Error."""
+        assert self._endpoint is not None
+        transport = pj.TransportConfig()
+        transport.boundAddress, transport.port = config.bind, 0
+        transport.publicAddress = config.public_address
+        self._endpoint.transportCreate(kind, transport)
+
+    def order_codecs(self, names: Sequence[str]) -> None:
+        """Let the next offer name these codecs (PCMA, PCMU) in this order, and no other."""
+        assert self._endpoint is not None
+        for codec in CODECS:
+            name = codec.partition("/")[0]
+            priority = 255 - names.index(name) if name in names else 0
+            self._endpoint.codecSetPriority(codec, priority)
+
     def handle_events(self, wait_ms: int) -> None:
         """Let pjsua2 work: its callbacks run in here."""
         assert self._endpoint is not None
@@ -179,10 +195,7 @@ def _endpoint_config(config: UserAgentConfig) -> pj.EpConfig:
 def _account_config(config: UserAgentConfig, uri: str) -> pj.AccountConfig:
     account = pj.AccountConfig()
     account.idUri = uri
-    rtp = account.mediaConfig.transportConfig
-    rtp.boundAddress = config.bind
-    rtp.publicAddress = config.public_address
-    rtp.port, rtp.portRange = config.rtp_port, config.rtp_ports
+    media_config(account, config)
     registration = config.registration
     if registration is not None:
         account.idUri = registration.aor
@@ -192,3 +205,11 @@ def _account_config(config: UserAgentConfig, uri: str) -> pj.AccountConfig:
             pj.AuthCredInfo("digest", "*", registration.user, 0, registration.password)
         )
     return account
+
+
+def media_config(account: pj.AccountConfig, config: UserAgentConfig) -> None:
+    """Write where RTP flows into an account's settings."""
+    rtp = account.mediaConfig.transportConfig
+    rtp.boundAddress = config.bind
+    rtp.publicAddress = config.public_address
+    rtp.port, rtp.portRange = config.rtp_port, config.rtp_ports

@@ -40,10 +40,18 @@ def options(status: int = 0, phrase: str = "", headers: Mapping[str, str] | None
 class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
     """pjsua2's call behind one leg."""
 
-    def __init__(self, account: pj.Account, leg: Leg, ports: list[BridgePort], call_id: int = -1) -> None:
-        """Make the call; call_id is given for inbound ones."""
+    def __init__(
+        self,
+        account: pj.Account,
+        leg: Leg,
+        ports: list[BridgePort],
+        call_id: int = -1,
+        causes: Mapping[int, str] | None = None,
+    ) -> None:
+        """Make the call; call_id is given for inbound ones; causes: the trunk's own, by SIP status."""
         super().__init__(account, call_id)
         self.leg = leg
+        self._causes = causes or {}
         self.follow_refer: Callable[[pj.OnCallTransferRequestParam], None] | None = None
         self.ring_deadline: float | None = None
         self.transfer_deadline: float | None = None
@@ -200,6 +208,8 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
             return EndCause.NO_ANSWER if self.rang else EndCause.UNREACHABLE
         if self.hung_up:
             return EndCause.BOT_HUNG_UP
+        if status in self._causes:
+            return EndCause(self._causes[status])
         if status in _BUSY:
             return EndCause.BUSY
         if status in _REJECTED:
@@ -247,3 +257,25 @@ class SipAccount(pj.Account):  # type: ignore[misc]  # pjsua2 ships no types
             self._on_invite(int(prm.callId), user_of(uri), headers)
         except Exception:
             log.exception("INVITE failed")
+
+
+class TrunkAccount(SipAccount):
+    """Our account at a trunk."""
+
+    def __init__(
+        self,
+        name: str,
+        on_invite: Callable[[int, str, Headers], None],
+        on_registration: Callable[[str, int, str], None],
+    ) -> None:
+        """Take what to do with an INVITE, and whom to tell of registrations: name, status, reason."""
+        super().__init__(on_invite)
+        self._name = name
+        self._on_registration = on_registration
+
+    def onRegState(self, prm: pj.OnRegStateParam) -> None:  # noqa: N802
+        """Tell how a registration ended (RFC 3261, 10)."""
+        try:
+            self._on_registration(self._name, int(prm.code), str(prm.reason))
+        except Exception:
+            log.exception("registration failed")

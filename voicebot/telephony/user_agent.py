@@ -6,22 +6,25 @@ import atexit
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pjsua2 as pj
 import structlog
 
 from voicebot.domain.call import Direction, EndCause
 from voicebot.domain.errors import TelephonyError
+from voicebot.domain.trunk import Trunk
 from voicebot.telephony.headers import Headers, check_header, check_uri
 from voicebot.telephony.leg import Ended, Leg, NoMedia
 from voicebot.telephony.library import Library, UserAgentConfig, explain
 from voicebot.telephony.media import BridgePort
 from voicebot.telephony.sip import SipCall, options
+from voicebot.telephony.trunks import Trunks, caller_uri
 
 log = structlog.get_logger()
 
 POLL_MS = 10
+CODECS_AS_EVER: tuple[str, ...] = ("PCMA", "PCMU")
 LOOK_S = 0.5  # how often a call without RTP is looked at
 
 
@@ -47,6 +50,7 @@ class UserAgent:
         self._failure: TelephonyError | None = None
         self._stopping = False
         self._library: Library | None = None
+        self._trunks: Trunks | None = None
         self._thread = threading.Thread(target=self._run, name="sip", daemon=True)
 
     # -- for every thread --
@@ -79,6 +83,7 @@ class UserAgent:
         caller_id: str = "",
         headers: Mapping[str, str] | None = None,
         ring_timeout_s: float = 40.0,
+        trunk: str = "",
     ) -> Leg:
         """Place a call and return its leg at once; what becomes of it comes as events.
 
@@ -87,6 +92,7 @@ class UserAgent:
             caller_id: our number or SIP URI for this call; "" = the agent's own.
             headers: extra headers of the INVITE.
             ring_timeout_s: unanswered for so long: CANCEL, and EndCause.NO_ANSWER.
+            trunk: whose account, codecs and causes hold; "" = none's, the URI says all.
 
         Raises:
             TelephonyError: the URI or a header can not be sent.
@@ -95,12 +101,40 @@ class UserAgent:
         extra = dict(check_header(name, value) for name, value in (headers or {}).items())
         local = ""
         if caller_id:
-            local = caller_id if caller_id.lower().startswith(("sip:", "sips:")) else self._uri_of(caller_id)
-            check_uri(local)
+            is_uri = trunk or caller_id.lower().startswith(("sip:", "sips:"))
+            local = caller_id if is_uri else self._uri_of(caller_id)
+            if not trunk:
+                check_uri(local)
         leg = Leg(Direction.OUTBOUND, remote_uri=uri)
         leg.agent = self
-        self._post(lambda: self._dial(leg, uri, local, extra, ring_timeout_s))
+        self._post(lambda: self._dial(leg, uri, local, extra, ring_timeout_s, trunk))
         return leg
+
+    def set_trunks(self, trunks: Sequence[Trunk], *, register: bool) -> None:
+        """Have accounts at these trunks and at no others; running calls go on.
+
+        Args:
+            trunks: all of them; switched-off ones are left out.
+            register: whether to register where a trunk wants it: one worker of a machine does.
+        """
+
+        def change() -> None:
+            assert self._trunks is not None
+            self._trunks.set(trunks, register=register)
+
+        self._post(change)
+
+    @property
+    def trunks(self) -> frozenset[str]:
+        """The names of the trunks through which can be called."""
+        found = self._trunks
+        return found.names() if found is not None else frozenset()
+
+    @property
+    def registrations(self) -> Mapping[str, tuple[int, str]]:
+        """SIP status and reason of the last answer to a registration, by trunk."""
+        found = self._trunks
+        return dict(found.registrations) if found is not None else {}
 
     def respond(self, leg: Leg, status: int, reason: str, headers: Mapping[str, str]) -> None:
         """Answer an INVITE. Use the leg's ring, answer and refuse."""
@@ -185,6 +219,7 @@ class UserAgent:
             self.capacity = library.capacity()
             self._ports += [BridgePort(f"leg{index}") for index in range(self.capacity)]
             self._library = library
+            self._trunks = Trunks(library, self.config, self._invited)
             self._ready.set()
             while not self._stopping:
                 self._turn(library)
@@ -196,6 +231,9 @@ class UserAgent:
         finally:
             self._library = None
             self._end_calls(library)
+            if self._trunks is not None:
+                self._trunks.close()
+                self._trunks = None
             library.close()
             self._ready.set()
 
@@ -240,20 +278,35 @@ class UserAgent:
             call.warned = True
             call.leg.emit(NoMedia(now - call.answered_at))
 
-    def _dial(self, leg: Leg, uri: str, local: str, headers: Mapping[str, str], timeout_s: float) -> None:
+    def _dial(
+        self, leg: Leg, uri: str, local: str, headers: Mapping[str, str], timeout_s: float, trunk: str
+    ) -> None:
         assert self._library is not None
+        assert self._trunks is not None
+        account, causes, codecs = self._library.account, {}, CODECS_AS_EVER
+        if trunk:
+            try:
+                found, account = self._trunks.find(trunk)
+                local = check_uri(caller_uri(found, local)) if local else ""
+            except TelephonyError as error:
+                leg.emit(Ended(EndCause.FAILURE, 0, error.detail))
+                return
+            causes, codecs = dict(found.causes), found.codecs
         prm = options(headers=headers)
         if local:
             prm.txOption.localUri = local
-        call = SipCall(self._library.account, leg, self._ports)
+        call = SipCall(account, leg, self._ports, causes=causes)
         call.ring_deadline = time.monotonic() + timeout_s
         self._calls[leg] = call
         try:
+            self._library.order_codecs(codecs)
             call.makeCall(uri, prm)
         except pj.Error as error:
             if not call.over:
                 call.over = True
                 leg.emit(Ended(EndCause.FAILURE, 0, error.reason))
+        finally:
+            self._library.order_codecs(CODECS_AS_EVER)
 
     def _invited(self, call_id: int, to_user: str, headers: Headers) -> None:
         assert self._library is not None
