@@ -168,18 +168,27 @@ def situations() -> SituationReader:
 
 
 def ranker(settings: Settings) -> Ranker:
-    """Return the target model: the newest trained one, else the playbooks' examples alone."""
+    """Return the target model: the newest trained one, else the playbooks' examples alone.
+
+    A version that is promoted or taken back later is taken up between turns.
+    """
     import structlog
 
-    from voicebot.ranker.trained import open_ranker
+    from voicebot.ranker.fresh import FreshRanker
+    from voicebot.ranker.trained import newest, open_ranker
 
-    found, missing = open_ranker(model_roots(settings))
     log = structlog.get_logger()
-    if missing:
-        log.warning("no trained ranker: ranking by examples alone", why=missing, version=found.version)
-    else:
-        log.info("ranker", version=found.version)
-    return found
+    roots = model_roots(settings)
+
+    def load() -> Ranker:
+        found, missing = open_ranker(roots)
+        if missing:
+            log.warning("no trained ranker: ranking by examples alone", why=missing, version=found.version)
+        else:
+            log.info("ranker", version=found.version)
+        return found
+
+    return FreshRanker(lambda: newest(roots), load)
 
 
 def pipeline(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Pipeline:

@@ -20,6 +20,7 @@ from voicebot.cli.demo import demo
 from voicebot.cli.dnc import dnc_app
 from voicebot.cli.doctor import doctor
 from voicebot.cli.feedback import feedback_app
+from voicebot.cli.learn import learn_app
 from voicebot.cli.models import models_app
 from voicebot.cli.outcomes import outcomes
 from voicebot.cli.playbook import playbook_app
@@ -59,6 +60,7 @@ app.add_typer(dnc_app, name="dnc")
 app.add_typer(subject_app, name="subject")
 app.add_typer(models_app, name="models")
 app.add_typer(feedback_app, name="feedback")
+app.add_typer(learn_app, name="learn")
 app.add_typer(playbook_app, name="playbook")
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(user_app, name="user")

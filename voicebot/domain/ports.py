@@ -98,7 +98,9 @@ class SituationReader(Protocol):
 class Ranker(Protocol):
     """The target model (目标模型): understanding -> candidate scripts."""
 
-    version: str
+    @property
+    def version(self) -> str:
+        """What this thread's last turn was ranked by."""
 
     def rank(
         self,

@@ -163,3 +163,11 @@ def open_ranker(roots: Sequence[Path]) -> tuple[ExampleRanker | TrainedRanker, s
         return TrainedRanker.load(models.find(roots, NAME)), ""
     except ModelError as absent:
         return ExampleRanker(), str(absent)
+
+
+def newest(roots: Sequence[Path]) -> str:
+    """Return what names the ranker that `open_ranker` would open; "" = by examples alone."""
+    try:
+        return str(models.find(roots, NAME))
+    except ModelError:
+        return ""

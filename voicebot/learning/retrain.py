@@ -1,0 +1,108 @@
+"""From samples to a candidate: trained on the older calls, compared with the live model on the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicebot.domain.dialogue import DialogueState, Exchange
+from voicebot.domain.emotion import Distribution, Emotion
+from voicebot.domain.ports import Ranker
+from voicebot.domain.script import Playbook
+from voicebot.domain.speech import Transcript
+from voicebot.domain.understanding import Understanding
+from voicebot.learning.promote import Comparison, compare
+from voicebot.ranker import playbook_training as training
+from voicebot.ranker.encoder import Encoder
+from voicebot.ranker.history import pairs
+from voicebot.ranker.trained import TrainedRanker
+from voicebot.ranker.training import Recipe
+from voicebot.store.samples import SampleRepository, StoredSample, as_sample
+from voicebot.store.session import Database
+
+HELD_OUT = 0.2  # of the conversations, the newest
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """What came of it."""
+
+    samples: int  # learnt from
+    gone: int  # of scripts that the playbook has no more
+    written: bool  # False: cross-validation found no gain over the examples
+    comparison: Comparison | None  # with the live model; None = not written
+
+
+def retrain(
+    database: Database,
+    playbook: Playbook,
+    live: Ranker,
+    encoder: Encoder,
+    out: Path,
+    recipe: Recipe,
+    progress: Callable[[str], None],
+) -> Retrained:
+    """Train a candidate into `out` and compare it with the live model on calls it has not seen.
+
+    Raises DataError if the playbook has too few examples.
+    """
+    with database.transaction() as session:
+        stored = SampleRepository(session).of_playbook(playbook.id)
+    older, newest = split(stored)
+    past, gone = pairs([as_sample(one) for one in older], playbook)
+    manifest, _ = training.train(playbook, past, encoder, out, recipe, progress)
+    if manifest is None:
+        return Retrained(len(past), gone, written=False, comparison=None)
+    with database.transaction() as session:
+        SampleRepository(session).learnt(manifest.label, older)
+    cases = [one for one in newest if one.weight > 0 and one.script_id in playbook.scripts]
+    candidate = TrainedRanker.load(out)
+    found = compare(
+        _right(candidate, cases, playbook), _right(live, cases, playbook), _groups(cases), recipe.seed
+    )
+    return Retrained(len(past), gone, written=True, comparison=found)
+
+
+def split(samples: Sequence[StoredSample]) -> tuple[list[StoredSample], list[StoredSample]]:
+    """Return the samples of the older and of the newest conversations; none is in both."""
+    last = {one.call_id: one.at for one in sorted(samples, key=lambda one: one.at)}
+    calls = sorted(last, key=lambda call: (last[call], call))
+    kept = set(calls[: len(calls) - int(len(calls) * HELD_OUT)])
+    return [one for one in samples if one.call_id in kept], [
+        one for one in samples if one.call_id not in kept
+    ]
+
+
+def _right(ranker: Ranker, cases: Sequence[StoredSample], playbook: Playbook) -> NDArray[np.float64]:
+    """Return 1 for each case whose script the ranker puts first among all scripts, else 0."""
+    return np.array([float(_first(ranker, one, playbook) == one.script_id) for one in cases])
+
+
+def _first(ranker: Ranker, one: StoredSample, playbook: Playbook) -> str:
+    emotion = Distribution(
+        **{name: value for name, value in one.emotion.items() if name in Distribution.__slots__}
+    )
+    understanding = Understanding(
+        Transcript(one.said), one.keywords, None, Emotion(emotion.top(), emotion.normalised())
+    )
+    scene = one.scene if one.scene in playbook.scenes else next(iter(playbook.scenes))
+    state = DialogueState(
+        playbook.id, playbook.version, scene, turn=1, history=(Exchange(one.before, "", one.agent),)
+    )
+    ranked = ranker.rank(understanding, state, playbook, list(playbook.scripts), 1)
+    return ranked[0].script_id if ranked else ""
+
+
+def _groups(cases: Sequence[StoredSample]) -> dict[str, NDArray[np.bool_]]:
+    groups: dict[str, NDArray[np.bool_]] = {}
+    for kind, names in (
+        ("scene", [one.scene for one in cases]),
+        ("emotion", [max(one.emotion, key=lambda name: one.emotion[name], default="") for one in cases]),
+    ):
+        for name in sorted(set(names)):
+            groups[f"{kind} {name}"] = np.array([found == name for found in names])
+    return groups
