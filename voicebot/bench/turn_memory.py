@@ -34,7 +34,7 @@ from voicebot.domain.call import Progress
 from voicebot.domain.script import Expect
 from voicebot.domain.speech import UtteranceKind
 from voicebot.registry import resources
-from voicebot.speech.endpointing import head
+from voicebot.speech.endpointing import head, hearing
 from voicebot.speech.endpointing.cases import AFTER_MS, Case
 from voicebot.speech.endpointing.scorer import HeadScorer
 from voicebot.speech.recognition import sound
@@ -43,16 +43,26 @@ from voicebot.speech.recognition.whisper import WINDOW_S
 from voicebot.speech.segmentation.vad import VoiceDetector
 from voicebot.telephony.playout import Playout
 
+_CALIBRATING = 8  # cases
 _REPLY = b"\x00\x10" * (LINE_RATE_HZ // 2)
 
 
-def judge(cases: Sequence[Case], whisper: Path) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Play every case; return a row and figures."""
+def judge(
+    cases: Sequence[Case], whisper: Path, decode_s: float | None = None
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Play every case; return a row and figures.
+
+    `decode_s`: CPU seconds of a decision on quiet cores, if these are not; the first tell the ratio.
+    """
     decoder, scorer = Decoder(whisper, WINDOW_S), HeadScorer(head.load((resources.models_dir(),)))
     played, waits = [], list[float]()
     spent = wasted = 0.0
+    factor = 1.0
+    if decode_s is not None:
+        heard = hearing.hear(cases[:_CALIBRATING], decoder)
+        factor = decode_s / float(np.median([one.cpu_s for one in heard]))
     for case in cases:
-        call = _Call(decoder, scorer)
+        call = _Call(decoder, scorer, factor)
         played.append(call.play(case))
         waits += call.waits_ms
         spent, wasted = spent + call.spent_s, wasted + call.wasted_s
@@ -81,6 +91,7 @@ class _Call:
 
     decoder: Decoder
     scorer: HeadScorer
+    factor: float = 1.0  # of CPU time
     machine: TurnMachine = field(default_factory=TurnMachine)
     waits_ms: list[float] = field(default_factory=list)
     spent_s: float = 0.0
@@ -122,7 +133,7 @@ class _Call:
                     self._encode(generation)
                 case Drop(generation):
                     self._forget(generation)
-                case Commit():
+                case Commit(generation=generation) if generation > 1:  # the first is the opening
                     self.waits_ms.append(output.wait_ms - FRAME_MS)
                     self._speech.clear()
                 case _:
@@ -132,9 +143,10 @@ class _Call:
         """Do the first half of the work: how does it end?"""
         pcm, now = bytes(self._speech), self.machine.now_ms
         encoded = self.decoder.encode(self._window(pcm))
-        self._spend(generation, encoded.compute_s)
+        cost_s = encoded.compute_s * self.factor
+        self._spend(generation, cost_s)
         score = self.scorer.score(encoded.ending.tolist(), Audio(pcm), None, Expect.OPEN)
-        at = now + encoded.compute_s * 1000
+        at = now + cost_s * 1000
         if score is not None:
             self._told.append((at, Progress(generation, score)))
         wait = wait_ms(SpeculationTuning(), score, Expect.OPEN, 0.0, barged_in=False)
@@ -147,7 +159,7 @@ class _Call:
         if work is not None and work.at_ms <= now:
             self._work = None
             decoded = self.decoder.decode(self._window(work.pcm), work.ending)
-            more = decoded.compute_s - work.encoded_s
+            more = (decoded.compute_s - work.encoded_s) * self.factor
             self._spend(work.generation, more)
             text = decoded.hypotheses[0][0] if decoded.hypotheses else ""
             score = self.scorer.score(work.ending.ending.tolist(), Audio(work.pcm), text, Expect.OPEN)

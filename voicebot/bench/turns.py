@@ -75,11 +75,12 @@ def run(options: Options) -> Result:
     found = cases.build(clips, options.seed)
     judged = [case for case in found if case.judged]
     played = turn_sample.draw(judged, int(options.extra.get("played", PLAYED)), options.seed)
+    quiet_s = float(options.extra["decode_s"]) if "decode_s" in options.extra else None
     results: list[tuple[Sequence[Mapping[str, Any]], Mapping[str, float]]] = []
     if "curve" in parts:
         heard = list(hearing.hear(found, Decoder(weights, WINDOW_S)))
-        if "decode_s" in options.extra:
-            heard = _quiet(heard, float(options.extra["decode_s"]))
+        if quiet_s is not None:
+            heard = _quiet(heard, quiet_s)
         smart_turn = options.extra.get("smart_turn", "")
         results.append(endpoint_report.judge_endpoints(heard, smart_turn, options.seed))
     if "sets" in parts:
@@ -87,7 +88,7 @@ def run(options: Options) -> Result:
     if "over" in parts:
         results.append(_barge_in(_trials(clips, options), weights))
     if "memory" in parts:
-        results.append(turn_memory.judge(played, weights))
+        results.append(turn_memory.judge(played, weights, quiet_s))
     if "sip" in parts:
         results.append(sip_turns.judge(played, weights))
     notes = list(NOTES)

@@ -32,6 +32,7 @@ _CLOSED_MS = 60  # shorter gaps are closures within words
 _BURST_MS = 40  # shorter sounds are clicks
 _KEPT_MS = 200  # of the natural pause, at most
 _FADE_MS = 10
+_OPEN_LINE = 10 ** (-66 / 20)
 _LENGTHS_S = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)
 
 
@@ -190,8 +191,8 @@ def _background(
     before = samples[10 * BLOCK : max(spans[0][0] * BLOCK - 3 * BLOCK, 10 * BLOCK)]
     after = samples[spans[-1][1] * BLOCK + 20 * BLOCK :]
     noise = max(before, after, key=len)
-    if noise.size < 5 * BLOCK:
-        noise = samples[: 10 * BLOCK]
+    if noise.size < 5 * BLOCK:  # trimmed, as renderings are: an open line
+        noise = (_OPEN_LINE * random.standard_normal(size)).astype(np.float32)
     both = np.concatenate([noise, noise[::-1]])
     start = int(random.integers(both.size))
     return np.resize(np.roll(both, -start), size)
