@@ -226,3 +226,19 @@ async def test_a_caller_that_gives_up_is_not_told_of_another_generation() -> Non
     recognizer.gate.set()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_a_decision_that_was_given_up_because_the_customer_went_on_breaks_nothing(
+    call: Conversation, recognizer: parts.Recognizer
+) -> None:
+    recognizer.gate.clear()
+    call.speech(1, parts.speech(100))
+    older = asyncio.create_task(call.decide(1, SPEECH))
+    await asyncio.sleep(0.1)
+    older.cancel()
+    call.speech(2, parts.speech(100))
+    recognizer.gate.set()
+    await asyncio.sleep(0.3)
+    result = await call.decide(2, SPEECH)
+    assert result.turn.understanding.transcript.text == "ab"
+    await call.commit(2)
