@@ -72,6 +72,7 @@ def test_what_follows_a_script_judges_it() -> None:
     assert (last.name, last.score) == ("hung_up", 20)
     assert signals([step(1)], EndCause.BOT_HUNG_UP, Disposition.INTERESTED)[0].name == "reached"
     assert signals([step(1)], EndCause.BOT_HUNG_UP, Disposition.REFUSED) == []
+    assert signals([], EndCause.NO_ANSWER, Disposition.NO_ANSWER) == []
 
 
 def test_numbers_and_what_is_known_of_a_contact_are_hidden() -> None:

@@ -38,7 +38,8 @@ class Signal:
 def signals(steps: Sequence[Step], cause: EndCause, disposition: Disposition) -> list[Signal]:
     """Return at most one signal a turn, the clearest; closing words and turns without a script tell none."""
     found = []
-    for step, after in zip(steps, (*steps[1:], None), strict=True):
+    for place, step in enumerate(steps):
+        after = steps[place + 1] if place + 1 < len(steps) else None
         if not step.script_id:
             continue
         if signal := _signal(step, after, cause, disposition):
