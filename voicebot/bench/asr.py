@@ -5,8 +5,8 @@ Sets, each a folder with transcripts.tsv (columns file, transcript): off topic (
 three voices of Kokoro (weights in the data home, or VOICEBOT_KOKORO): lines of the playbook that are left out
 of what is known (`lines`), and with --set dialogues=FILE lines of dialogues that were written apart from it
 (`other lines`). --set playbook=ID names whose lines are known, --set lines=DIR gives recordings instead.
-Every recogniser whose model is here is judged beside the one in use. --set only=ours leaves the others and the
-clean condition out, which is a third of the time.
+Every recogniser whose model is here is judged beside the one in use. --set only=ours leaves the others and
+the clean condition out, which is a third of the time.
 """
 
 from __future__ import annotations

@@ -25,14 +25,25 @@ def emotion(
     lexicon: Annotated[str, typer.Option(help="version of the lexicon; empty = the newest")] = "",
     speakers: Annotated[int, typer.Option(min=10, help="how many speakers to invent")] = 300,
     seed: Annotated[int, typer.Option(help="of every random choice")] = 1,
+    samples: Annotated[Path | None, typer.Option(help="JSONL file of judged turns, which join")] = None,
 ) -> None:
-    """Train the model of the second emotion. Takes some minutes of CPU and the extra `train`."""
+    """Train the model of the second emotion. Takes some minutes of CPU and the extra `train`.
+
+    A judged turn is a line of JSON: turn, text, label (one of the five, or shares of them), vector, baseline,
+    feature_version.
+
+    Examples:
+      voicebot train emotion --data speech/aishell --out models/emotion/2
+      voicebot train emotion --data speech/aishell --out models/emotion/2 --samples judged.jsonl
+    """
     from voicebot.emotion import lexicon as lexicons
     from voicebot.emotion import training
+    from voicebot.emotion.samples import SampleFile
 
     _version(out)
+    judged = list(SampleFile(samples).samples()) if samples else []
     words = lexicons.load(models.find((resources.models_dir(),), lexicons.NAME, lexicon))
-    _show(training.train(data, words, out, speakers=speakers, seed=seed), out)
+    _show(training.train(data, words, out, speakers=speakers, seed=seed, judged=judged), out)
 
 
 @train_app.command()

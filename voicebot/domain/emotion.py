@@ -101,3 +101,15 @@ class SpeakerBaseline:
     turns: int = 0
     mean: tuple[float, ...] = ()  # running mean of calm turns' prosody vectors
     gain_db: float = 0.0  # line gain, measured once per call
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionSample:
+    """A turn whose emotion a person has judged (第二样本情感信息): what the second emotion learns from."""
+
+    turn: str  # which turn it was: lineage
+    text: str
+    label: Distribution  # as judged
+    vector: tuple[float, ...]  # prosody of the utterance
+    baseline: tuple[float, ...]  # mean of the speaker's calm turns before it
+    feature_version: str  # of both

@@ -20,7 +20,7 @@ from voicebot.domain.call import (
     TurnResult,
 )
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
-from voicebot.domain.emotion import Emotion, SpeakerBaseline
+from voicebot.domain.emotion import Emotion, EmotionSample, SpeakerBaseline
 from voicebot.domain.sample import Sample
 from voicebot.domain.script import Expect, Playbook, Style
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Prosody, Transcript, Utterance
@@ -86,6 +86,13 @@ class EmotionAnalyzer(Protocol):
         self, transcript: Transcript, audio: Audio | None, baseline: SpeakerBaseline
     ) -> tuple[tuple[str, ...], Prosody | None, Emotion, SpeakerBaseline]:
         """Return keywords, the utterance's prosody, its emotion and the next baseline."""
+
+
+class EmotionSamples(Protocol):
+    """Where judged turns come from: a file, or the database."""
+
+    def samples(self) -> Iterator[EmotionSample]:
+        """Yield every judged turn whose voice can be compared with the speaker's own calm one."""
 
 
 class SituationReader(Protocol):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
-from voicebot.domain.emotion import Distribution
+from voicebot.domain.emotion import Distribution, EmotionSample
 from voicebot.domain.errors import DataError
 from voicebot.domain.speech import Prosody
 from voicebot.emotion import model as emotion_model
@@ -34,6 +34,7 @@ from voicebot.emotion.prosody import (
     measure,
     relative,
 )
+from voicebot.emotion.samples import require_version
 from voicebot.registry import models
 
 F64 = NDArray[np.float64]
@@ -48,6 +49,11 @@ HEARD = (
 )
 FOLDS = 5
 VOICES_PER_PHRASE = 6  # of each class
+JUDGED_WEIGHT = 10.0  # of a phrase in a judged turn, beside 1 of a phrase crossed with a made voice
+
+Lesson = tuple[
+    F64, Distribution, float
+]  # what the second emotion reads, what it shall say, how much it counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +108,30 @@ def make_samples(paths: Sequence[Path], speakers: int, seed: int) -> Samples:
     return Samples(np.array(utterance), np.array(keyword), np.array(raised), np.array(owner))
 
 
-def train(data: Path, lexicon: Lexicon, out: Path, *, speakers: int = 300, seed: int = 1) -> models.Manifest:
-    """Train on the recordings in `data`, and write weights, card and manifest into `out`."""
+def train(
+    data: Path,
+    lexicon: Lexicon,
+    out: Path,
+    *,
+    speakers: int = 300,
+    seed: int = 1,
+    judged: Sequence[EmotionSample] = (),
+) -> models.Manifest:
+    """Train on the recordings in `data` and on judged turns; write weights, card and manifest into `out`.
+
+    Raises:
+        DataError: too little speech, or judged turns that were measured by another version.
+    """
+    require_version(judged)
     out.mkdir(parents=True, exist_ok=True)
     paths = clips(data)
     log.info("emotion_training_begins", recordings=len(paths), speakers=speakers)
     samples = make_samples(paths, speakers, seed)
     utterance_logits, utterance_metrics = held_out(samples.utterance, samples)
     keyword_logits, keyword_metrics = held_out(samples.keyword, samples)
-    coef, intercept = second_emotion(lexicon, samples.raised, utterance_logits, keyword_logits, seed)
     utterance, keyword = (ensemble(v, samples.raised) for v in (samples.utterance, samples.keyword))
+    lessons = judged_lessons(judged, lexicon, utterance)
+    coef, intercept = second_emotion(lexicon, samples.raised, utterance_logits, keyword_logits, seed, lessons)
     trained = emotion_model.EmotionModel(out.name, tuple(utterance), tuple(keyword), coef, intercept)
     voice = [[_clip(logit) for logit in logits] for logits in (utterance_logits, keyword_logits)]
     point = operating.choose(trained, lexicon, samples.raised, *voice)
@@ -129,6 +149,7 @@ def train(data: Path, lexicon: Lexicon, out: Path, *, speakers: int = 300, seed:
         **asdict(point),
         "samples": float(samples.raised.size),
         "speakers": float(np.unique(samples.speaker).size),
+        "judged_turns": float(len(judged)),
     }
     (out / "card.md").write_text(_card(out.name, metrics, lexicon, seed), "utf-8")
     manifest = models.Manifest(
@@ -196,31 +217,55 @@ def target(first: Distribution | None, *, raised: bool) -> Distribution:
     ).normalised()  # fmt: skip
 
 
+def judged_lessons(
+    judged: Sequence[EmotionSample], lexicon: Lexicon, utterance: Sequence[Linear]
+) -> list[Lesson]:
+    """Return what judged turns teach: what each of their phrases means in that voice."""
+    lessons = []
+    for sample in judged:
+        sound = np.array(sample.vector) - np.array(sample.baseline)
+        logit = _clip(float(np.mean([member.logit(sound) for member in utterance])))
+        found: list[Distribution | None] = [match.distribution for match in lexicon.matches(sample.text)]
+        lessons += [
+            (inputs(meaning, logit, None), sample.label, JUDGED_WEIGHT) for meaning in found or [None]
+        ]
+    return lessons
+
+
 def second_emotion(
-    lexicon: Lexicon, raised: NDArray[np.bool_], utterance: F64, keyword: F64, seed: int
+    lexicon: Lexicon,
+    raised: NDArray[np.bool_],
+    utterance: F64,
+    keyword: F64,
+    seed: int,
+    judged: Sequence[Lesson] = (),
 ) -> tuple[F64, F64]:
     """Cross every phrase with calm and raised sounds in equal numbers, and fit the meaning of both.
 
-    The sounds' logits are those of held-out speakers, so the model learns how far to trust them.
+    The sounds' logits are those of held-out speakers, so the model learns how far to trust them. Judged turns
+    join with a weight of their own.
     """
     random = np.random.default_rng(seed)
     meanings: list[Distribution | None] = [
         entry.distribution for entry in lexicon.entries.values() if entry.kind == "phrase"
     ]
     meanings += [None] * (len(meanings) // 20)
+    lessons: list[Lesson] = list(judged)
+    for meaning in meanings:
+        for loud in (False, True):
+            wanted = target(meaning, raised=loud)
+            for place in random.choice(np.flatnonzero(raised == loud), VOICES_PER_PHRASE):
+                row = inputs(meaning, _clip(utterance[place]), _clip(keyword[place]))
+                lessons.append((row, wanted, 1.0))
     rows: list[F64] = []
     labels: list[int] = []
     weight: list[float] = []
-    for meaning in meanings:
-        for loud in (False, True):
-            wanted = astuple(target(meaning, raised=loud))
-            for place in random.choice(np.flatnonzero(raised == loud), VOICES_PER_PHRASE):
-                row = inputs(meaning, _clip(utterance[place]), _clip(keyword[place]))
-                for label, share in enumerate(wanted):
-                    if share > 0:
-                        rows.append(row)
-                        labels.append(label)
-                        weight.append(share)
+    for row, wanted, counts in lessons:
+        for label, share in enumerate(astuple(wanted)):
+            if share > 0:
+                rows.append(row)
+                labels.append(label)
+                weight.append(share * counts)
     fitted = LogisticRegression(C=10.0, max_iter=2000).fit(np.array(rows), labels, sample_weight=weight)
     return fitted.coef_, fitted.intercept_
 
@@ -287,7 +332,13 @@ def _raw(member: Linear) -> dict[str, object]:
 
 def _card(version: str, metrics: dict[str, float], lexicon: Lexicon, seed: int) -> str:
     figures = "\n".join(f"| {name} | {value:.3f} |" for name, value in metrics.items())
-    return _CARD.format(version=version, figures=figures, lexicon=lexicon.version, seed=seed)
+    return _CARD.format(
+        version=version,
+        figures=figures,
+        lexicon=lexicon.version,
+        seed=seed,
+        judged=int(metrics["judged_turns"]),
+    )
 
 
 _CARD = """# emotion {version}
@@ -300,7 +351,8 @@ Read Mandarin speech of AISHELL-1 (OpenSLR 33, Apache-2.0), one speaker, cut to 
 invented (pitch, vocal tract, line) and speak calmly or with a raised voice (pitch and level up,
 spectrum flatter, in wide random ranges). Both classes are resynthesised with WORLD, else a model learns
 the vocoder. 300-3400 Hz, 8 kHz, A-law, noise. No acted or real emotional speech was used. Lexicon
-{lexicon}: every phrase is crossed with calm and raised sound in equal numbers. Seed {seed}.
+{lexicon}: every phrase is crossed with calm and raised sound in equal numbers. Seed {seed}. Turns of real
+calls that people judged: {judged}.
 
 ## How
 Prosody features minus the mean of three calm turns of the speaker; logistic regression, the mean of a
