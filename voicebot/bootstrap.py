@@ -132,16 +132,16 @@ def open_recognizer(
     if choice.engine == "vosk" and choice.directory is not None:
         from voicebot.speech.recognition.vosk import VoskRecognizer
 
-        return VoskRecognizer(choice.directory, settings.asr_threads)
+        return VoskRecognizer(choice.directory, settings.asr_threads, timeout_s=settings.asr_timeout_s)
     if choice.engine == "sherpa" and choice.directory is not None:
         from voicebot.speech.recognition.sherpa import SherpaRecognizer
 
-        return SherpaRecognizer(choice.directory, settings.asr_threads)
+        return SherpaRecognizer(choice.directory, settings.asr_threads, timeout_s=settings.asr_timeout_s)
     from voicebot.speech.recognition.weights import assemble
     from voicebot.speech.recognition.whisper import WhisperRecognizer
 
     directory = choice.directory or assemble(settings.home / "models" / "whisper-base", progress)
-    return WhisperRecognizer(directory, settings.asr_threads)
+    return WhisperRecognizer(directory, settings.asr_threads, timeout_s=settings.asr_timeout_s)
 
 
 def analyzer(settings: Settings) -> EmotionAnalyzer:

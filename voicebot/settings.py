@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     calls: int = Field(4, description="simultaneous calls to be ready for")
     asr_engine: str = Field("auto", description="auto, whisper, vosk or sherpa")
     asr_threads: int = Field(2, description="utterances recognised at the same time")
+    asr_timeout_s: float = Field(30.0, gt=0, description="wait for the words of an utterance at most")
     vosk_model: Path | None = Field(None, description="directory of a Vosk model")
     sherpa_model: Path | None = Field(None, description="directory of a sherpa-onnx model")
     models_mirror: str = Field("", description="URL or folder with the files of the model sites")

@@ -16,6 +16,7 @@ from voicebot.domain.errors import ModelError, RecognitionError
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript, Word
 from voicebot.speech.recognition import sound
 from voicebot.speech.recognition.answers import Expected
+from voicebot.speech.recognition.topic import choose
 from voicebot.text.normalise import normalise
 
 _MODEL_RATE_HZ = 16_000  # of every published model
@@ -80,7 +81,7 @@ class VoskRecognizer:
             self.name,
             rate_hz,
             doubler,
-            Expected(expected.phrases),
+            expected,
             self._executor,
             self._timeout_s,
         )
@@ -124,7 +125,7 @@ class VoskStream:
         name: str,
         rate_hz: int,
         doubler: Doubler | None,
-        expected: Expected,
+        expected: Expectation,
         executor: ThreadPoolExecutor,
         timeout_s: float,
     ) -> None:
@@ -133,7 +134,8 @@ class VoskStream:
         self._name = name
         self._rate_hz = rate_hz
         self._doubler = doubler
-        self._expected = expected
+        self._expectation = expected
+        self._answers = Expected(expected.phrases)
         self._executor = executor
         self._timeout_s = timeout_s
         self._lock = threading.Lock()  # one decode at a time, in the order of feeding
@@ -200,7 +202,9 @@ class VoskStream:
             words = tuple(
                 Word(part["word"], part["start"], part["end"], part["conf"]) for part in self._parts
             )
-            corrected = self._expected.correct(raw)
+            corrected = self._answers.correct(raw)
+            if corrected.method == "1-best":
+                corrected = choose(self._expectation, [(raw, 0.0)])
             self._cpu_s += time.thread_time() - began
             return Transcript(
                 corrected.text,

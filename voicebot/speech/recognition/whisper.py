@@ -171,7 +171,7 @@ class WhisperStream:
             running.cancel()
             raise RecognitionError(
                 f"no result within {self._timeout_s:g} s, {self._pool.waiting} requests wait",
-                hint="take fewer calls at once, or set VOICEBOT_ASR_THREADS higher",
+                hint="take fewer calls at once, or set VOICEBOT_ASR_THREADS or VOICEBOT_ASR_TIMEOUT_S higher",
             ) from late
         except CancelledError as aborted:
             raise RecognitionError("the utterance was aborted") from aborted
