@@ -88,7 +88,7 @@ async def _calls(cases: Sequence[Case], home: Path) -> list[Played]:
         "VOICEBOT_DATABASE_URL": "",
     }
     logs = home / "log"
-    inference = Child("inference", "voicebot.service.inference", env=env, log_file=logs / "inference.log")
+    inference = Child("inference", "voicebot.bench.sip_inference", env=env, log_file=logs / "inference.log")
     inference.ready_timeout_s = 120
     await inference.start()
     line = Child(
