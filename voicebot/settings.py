@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     oidc_client_id: str = Field("", description="this console's client id at the provider")
     oidc_client_secret: SecretStr | None = Field(None, description="its secret")
     oidc_role_claim: str = Field("voicebot_role", description="claim that names the role of a user")
+    keep_turns_days: int = Field(
+        730, ge=30, description="days after which what was said is dropped, by month"
+    )
+    keep_recordings_days: int = Field(180, ge=30, description="days after which recordings are deleted")
     log_level: str = Field("info", description="debug, info, warning or error")
     log_json: bool = Field(False, description="log as JSON lines")
 

@@ -9,5 +9,6 @@ TASKS: tuple[Task, ...] = (
     Task("roll_up", reports.roll_up_calls, every="* * * * *"),
     Task("gather_samples", learning.gather_samples, every="*/10 * * * *"),
     Task("make_partitions", house.make_partitions, every="17 3 * * *"),
+    Task("forget_old", house.forget_old, every="23 2 * * *"),
     Task("forget_jobs", house.forget_jobs, every="41 * * * *"),
 )

@@ -9,6 +9,8 @@ from sqlalchemy import text
 
 from voicebot.service.jobs.task import Work
 from voicebot.store.partitions import ensure_partitions
+from voicebot.store.retention import drop_turns, old_recordings, recordings_gone
+from voicebot.store.rollups import roll_up
 from voicebot.store.session import translated
 
 KEEP_JOBS = timedelta(days=7)  # after their end, so that a person can still see what became of them
@@ -20,6 +22,25 @@ def make_partitions(work: Work) -> None:
     with translated(), work.database.engine.begin() as connection:
         for name in ensure_partitions(connection, work.now):
             log.info("partition made", partition=name)
+
+
+def forget_old(work: Work) -> None:
+    """Drop turns and delete recordings that are older than the settings allow; what was counted stays."""
+    roll_up(work.database, work.now)
+    with work.database.transaction() as session:
+        before = work.now - timedelta(days=work.settings.keep_turns_days)
+        for name in drop_turns(session, before, work.now):
+            log.info("turns dropped", partition=name)
+    before = work.now - timedelta(days=work.settings.keep_recordings_days)
+    while not work.stopping.is_set():
+        with work.database.transaction() as session:
+            found = old_recordings(session, before, work.now)
+            for _, key in found:
+                (work.settings.home / "recordings" / key).unlink(missing_ok=True)
+            recordings_gone(session, [call for call, _ in found])
+        if not found:
+            break
+        log.info("recordings deleted", calls=len(found))
 
 
 def forget_jobs(work: Work) -> None:
