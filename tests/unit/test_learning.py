@@ -169,6 +169,7 @@ def test_only_a_model_that_is_better_beyond_doubt_and_worse_nowhere_is_promoted(
     assert compare(better, live, everywhere, 1).promote
     assert not compare(live, live, everywhere, 1).promote
     assert "50 are needed" in compare(better[:20], live[:20], {}, 1).why
+    assert compare(live[:0], live[:0], {}, 1).why == "no cases; 50 are needed"
     spoiled = {"busy": np.arange(200) >= 160}
     live = np.concatenate([np.zeros(160), np.ones(40)])
     better = np.concatenate([np.ones(160), np.zeros(40)])

@@ -39,6 +39,8 @@ def compare(
     Promoted is a candidate whose paired bootstrap interval lies above zero, and that loses in no group of
     enough cases more than five points.
     """
+    if not len(candidate):
+        return Comparison(0, 0.0, 0.0, 0.0, {}, promote=False, why=f"no cases; {FEWEST} are needed")
     difference, low, high = bootstrap_difference(candidate, live, np.random.default_rng(seed))
     changes = {name: float((candidate - live)[mask].mean()) for name, mask in groups.items() if mask.any()}
     worst = min(
