@@ -11,6 +11,7 @@ from nicegui import ui
 
 import voicebot
 from voicebot.console import pages
+from voicebot.console.api.app import PATH, api
 from voicebot.console.auth.gate import Gate
 from voicebot.console.auth.login import SignIn
 from voicebot.console.exports import exports
@@ -38,6 +39,7 @@ def build(house: House) -> FastAPI:
         await house.query(lambda session: None)
         return {"status": "ok"}
 
+    app.mount(PATH, api(house))
     pages.register(Pages(house))
     # NiceGUI compresses nothing here: the shield must see pages before they are compressed.
     ui.run_with(

@@ -1,0 +1,122 @@
+"""Outcomes, calls, feedback on turns."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Query
+
+from voicebot.console.api import schemas
+from voicebot.console.api.caller import Caller, needs
+from voicebot.domain.call import Disposition, IntentLevel
+from voicebot.domain.users import Right
+from voicebot.store.feedback import Feedback, FeedbackRepository
+from voicebot.store.outcome_pages import OutcomePages
+from voicebot.store.outcomes import CallDetail, CallOutcome, OutcomeFilter, OutcomeRepository
+from voicebot.store.session import Transaction
+
+router = APIRouter(tags=["calls"])
+Sees = Annotated[Caller, Depends(needs(Right.SEE_CALLS))]
+Grades = Annotated[Caller, Depends(needs(Right.GRADE))]
+CallId = Annotated[str, Path(max_length=36, pattern=r"^[0-9a-f-]+$")]
+_HIDDEN = ("call_id",)
+
+
+@router.get("/outcomes")
+async def list_outcomes(
+    caller: Sees,
+    campaign: Annotated[schemas.Id | None, Query()] = None,
+    disposition: Annotated[list[Disposition] | None, Query(max_length=20)] = None,
+    intent: Annotated[list[IntentLevel] | None, Query(max_length=6)] = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cursor: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> schemas.OutcomesOut:
+    """List outcomes, the newest first, a page at a time."""
+    wanted = OutcomeFilter(
+        campaign or "", tuple(disposition or ()), tuple(intent or ()), _utc(since), _utc(until)
+    )
+    page = await caller.query(lambda session: OutcomePages(session).page(wanted, cursor=cursor, size=limit))
+    return schemas.OutcomesOut(items=[_outcome(outcome) for outcome in page.outcomes], next=page.next)
+
+
+@router.get("/calls/{call_id}")
+async def show_call(caller: Sees, call_id: CallId) -> schemas.CallOut:
+    """Show a call: every turn as it was understood and decided."""
+    detail: CallDetail = await caller.query(lambda session: OutcomeRepository(session).call(call_id))
+    return schemas.CallOut(
+        call_id=detail.call_id,
+        started_at=detail.started_at,
+        answered_at=detail.answered_at,
+        worker=detail.worker,
+        playbook=detail.playbook_id,
+        outcome=_outcome(detail.outcome) if detail.outcome else None,
+        turns=[{key: value for key, value in turn.items() if key not in _HIDDEN} for turn in detail.turns],
+    )
+
+
+@router.get("/calls/{call_id}/feedback")
+async def list_feedback(caller: Sees, call_id: CallId) -> schemas.FeedbacksOut:
+    """List the judgements on a call's turns."""
+
+    def work(session: Transaction) -> tuple[Feedback, ...]:
+        call = OutcomeRepository(session).call(call_id)
+        return FeedbackRepository(session).of_call(call.call_id)
+
+    return schemas.FeedbacksOut(items=[_feedback(one) for one in await caller.query(work)])
+
+
+@router.post("/feedback", status_code=201)
+async def give_feedback(caller: Grades, new: schemas.NewFeedback) -> schemas.FeedbackOut:
+    """Grade a turn, and name the script that would have been better."""
+    now = datetime.now(UTC)
+
+    def work(session: Transaction) -> Feedback:
+        call = OutcomeRepository(session).call(new.call_id)
+        turn = next((turn for turn in call.turns if turn["seq"] == new.seq), None)
+        if turn is None:
+            raise HTTPException(404, "this call has no such turn")
+        feedback = FeedbackRepository(session)
+        feedback.graded(
+            call.call_id, new.seq, turn["script_id"], new.grade, caller.name, now,
+            better_script_id=new.better_script, text=new.text,
+        )  # fmt: skip
+        return feedback.of_call(call.call_id)[-1]
+
+    return _feedback(await caller.act("grade_turn", f"call:{new.call_id}", work, seq=new.seq))
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
+def _outcome(outcome: CallOutcome) -> schemas.OutcomeOut:
+    return schemas.OutcomeOut(
+        call_id=outcome.call_id,
+        at=outcome.at,
+        campaign=outcome.campaign,
+        number=outcome.number,
+        disposition=outcome.disposition,
+        intent_level=outcome.intent_level,
+        reasons=list(outcome.reasons),
+        facts=outcome.facts,
+        opted_out=outcome.opted_out,
+        cause=outcome.cause,
+        duration_s=outcome.duration_s,
+        turns=outcome.turns,
+    )
+
+
+def _feedback(feedback: Feedback) -> schemas.FeedbackOut:
+    return schemas.FeedbackOut(
+        call_id=feedback.call_id,
+        seq=feedback.seq,
+        at=feedback.at,
+        actor=feedback.actor,
+        action=feedback.action,
+        score=feedback.score,
+        script_id=feedback.script_id,
+        better_script=feedback.better_script_id,
+    )

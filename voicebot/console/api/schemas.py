@@ -1,0 +1,209 @@
+"""What the API takes and gives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from voicebot.domain.people import Grade
+
+
+def _plain(text: str) -> str:
+    if "\0" in text or not text.isprintable():
+        raise ValueError("no control characters")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_plain)]  # one line of printable text
+Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+
+
+class Given(BaseModel):
+    """What is sent to us: nothing unknown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """What was wrong, and what to do."""
+
+    detail: str
+    hint: str = ""
+
+
+class NewCampaign(Given):
+    """A campaign to be made."""
+
+    name: Line = Field(min_length=1, max_length=200)
+    playbook: Line = Field(max_length=100, description="id of an installed playbook")
+    policy: str = Field(pattern="^(CN|US|SIMULATION)$", description="rules that hold")
+    trunk: Line = Field(max_length=300, description="SIP URI with {number}")
+    scope: Line = Field("marketing", max_length=100, description="consent that is needed")
+    caller_id: Line = Field("", max_length=200)
+    transfer_uri: Line = Field("", max_length=300)
+    max_calls: int = Field(3, ge=1, le=1000)
+    max_attempts: int = Field(3, ge=1, le=20)
+    ring_timeout_s: float = Field(40.0, ge=5, le=120)
+
+
+class CampaignOut(BaseModel):
+    """A campaign, with how far it is."""
+
+    id: str
+    name: str
+    playbook: str
+    status: str
+    policy: str
+    trunk: str
+    contacts: int = 0
+    pending: int = 0
+    calling: int = 0
+    done: int = 0
+    attempts: int = 0
+    dispositions: dict[str, int] = {}
+    refusals: dict[str, int] = {}
+
+
+class CampaignsOut(BaseModel):
+    """Campaigns, newest first."""
+
+    items: list[CampaignOut]
+
+
+class ConsentIn(Given):
+    """That somebody agreed, with the proof."""
+
+    scope: Line = Field(min_length=1, max_length=100)
+    evidence: Line = Field(min_length=1, max_length=500)
+    given_at: datetime
+    expires_at: datetime | None = None
+
+
+class NewContact(Given):
+    """Somebody to call."""
+
+    number: Line = Field(max_length=40, description="E.164, or national with `region`")
+    zone: Line = Field("", max_length=60, description="IANA time zone; empty = from the number")
+    slots: dict[str, str] = Field({}, max_length=50)
+    consent: ConsentIn | None = None
+
+
+class NewContacts(Given):
+    """Contacts for a campaign's list."""
+
+    contacts: list[NewContact] = Field(min_length=1, max_length=1000)
+    region: str = Field("CN", pattern="^[A-Z]{2}$")
+
+
+class Refused(BaseModel):
+    """A contact that was not taken."""
+
+    index: int
+    reason: str
+
+
+class ContactsAdded(BaseModel):
+    """What became of them."""
+
+    added: list[str]
+    duplicates: int
+    refused: list[Refused]
+
+
+class OutcomeOut(BaseModel):
+    """How a call ended. The number is masked."""
+
+    call_id: str
+    at: datetime
+    campaign: str
+    number: str
+    disposition: str
+    intent_level: str
+    reasons: list[str]
+    facts: dict[str, str]
+    opted_out: bool
+    cause: str
+    duration_s: float
+    turns: int
+
+
+class OutcomesOut(BaseModel):
+    """A page of outcomes."""
+
+    items: list[OutcomeOut]
+    next: str = Field(description="cursor of the next page; empty = this was the last")
+
+
+class CallOut(BaseModel):
+    """One call with all its turns."""
+
+    call_id: str
+    started_at: datetime
+    answered_at: datetime | None
+    worker: str
+    playbook: str
+    outcome: OutcomeOut | None
+    turns: list[dict[str, Any]]
+
+
+class NewFeedback(Given):
+    """A judgement on a turn."""
+
+    call_id: Id
+    seq: int = Field(ge=0, le=10_000, description="of the turn")
+    grade: Grade = Field(description="优 80, 良 70, 中 50, 差 20")
+    better_script: Line = Field("", max_length=200, description="script that would have been better")
+    text: Line = Field("", max_length=2000)
+
+
+class FeedbackOut(BaseModel):
+    """A judgement as it is kept."""
+
+    call_id: str
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    score: float | None
+    script_id: str
+    better_script: str
+
+
+class FeedbacksOut(BaseModel):
+    """Judgements on one call."""
+
+    items: list[FeedbackOut]
+
+
+class PlaybookOut(BaseModel):
+    """A playbook."""
+
+    id: str
+    version: str
+    title: str
+    company: str
+    product: str
+    scenes: int
+    scripts: int
+
+
+class PlaybooksOut(BaseModel):
+    """The installed playbooks."""
+
+    items: list[PlaybookOut]
+
+
+class PlaybookText(Given):
+    """A playbook as YAML."""
+
+    yaml: str = Field(max_length=2_000_000)
+
+
+class Checked(BaseModel):
+    """What a check found."""
+
+    ok: bool
+    detail: str = ""
+    hint: str = ""
