@@ -60,7 +60,15 @@ def shoot(browser: Browser, console: Console, folder: Path) -> None:
         _picture(phone, console.url + pages[name], folder / f"{name}-phone.png", full=False)
 
 
-MORE: dict[str, str] = {}
+MORE = {
+    "reports": "/reports",
+    "playbook": "/playbooks/consumer_loan",
+    "playbook-edit": "/playbooks/consumer_loan/edit",
+    "consent": "/consent",
+    "users": "/users",
+    "tokens": "/tokens",
+    "audit": "/audit",
+}
 
 
 def _picture(page: Page, url: str, file: Path, *, full: bool) -> None:

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from voicebot.console.frame import Pages
-from voicebot.console.pages import account, call, campaign, campaigns, home, outcomes
+from voicebot.console.pages import (
+    account,
+    audit,
+    call,
+    campaign,
+    campaigns,
+    consent,
+    home,
+    outcomes,
+    people,
+    playbooks,
+    reports,
+)
+
+PAGES = (
+    home, campaigns, campaign, outcomes, call, reports, playbooks, consent, people, audit, account,
+)  # fmt: skip
 
 
 def register(pages: Pages) -> None:
     """Register every page. A path with a parameter comes after those it would swallow."""
-    for page in (home, campaigns, campaign, outcomes, call, account):
+    for page in PAGES:
         page.register(pages)

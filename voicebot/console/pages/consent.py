@@ -1,0 +1,107 @@
+"""Do-not-call and consent: look a number up, forbid it, see why it is or is not called."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import phonenumbers
+from nicegui import ui
+
+from voicebot.console.frame import Pages
+from voicebot.console.visitor import Visitor
+from voicebot.console.widgets import heading, quiet, table, tile, when
+from voicebot.domain.errors import DataError
+from voicebot.domain.users import Right
+from voicebot.store.consents import ConsentRecord, ConsentRepository, NumberRecord
+from voicebot.store.contacts import DoNotCallRepository
+from voicebot.text.redaction import mask_number
+
+
+def register(pages: Pages) -> None:
+    """Register the page."""
+
+    @pages.page("/consent", "consent", right=Right.SEE_CONSENT, icon="do_not_disturb_on")
+    async def consent(visitor: Visitor) -> None:
+        t = visitor.t
+        heading(t("nav.consent"))
+        counts = await visitor.query(lambda session: ConsentRepository(session).counts())
+        with ui.element("div").classes("vb-tiles"):
+            tile(t("consent.listed"), sum(counts.values()))
+            for origin, count in sorted(counts.items()):
+                tile(visitor.known("consent", f"origin_{origin}"), count)
+        with ui.card().classes("vb-card"):
+            heading(t("consent.look_up"), 2)
+            quiet(t("consent.note"))
+            number = ui.input(t("outcomes.number"), placeholder="13800138000").classes("full-width")
+            result = ui.element("div").props("role=status").style("width: 100%")
+
+            async def look() -> None:
+                await _look(visitor, number.value or "", result)
+
+            async def forbid() -> None:
+                await _forbid(visitor, number.value or "")
+                await look()
+
+            number.on("keydown.enter", visitor.guarded(look))
+            with ui.element("div").classes("vb-row"):
+                ui.button(t("frame.search"), icon="search", on_click=visitor.guarded(look))
+                if visitor.may(Right.EDIT_CONSENT):
+                    button = ui.button(t("consent.forbid"), icon="block", on_click=visitor.guarded(forbid))
+                    button.props("outline color=negative")
+
+
+def e164(text: str) -> str:
+    """Return a number as it is kept. Raises DataError."""
+    try:
+        number = phonenumbers.parse(text, "CN")
+    except phonenumbers.NumberParseException as error:
+        raise DataError("this is no telephone number", hint="such as 13800138000 or +442071838750") from error
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+async def _look(visitor: Visitor, text: str, result: ui.element) -> None:
+    t, vault = visitor.t, visitor.house.vault
+    number = e164(text)
+    found: NumberRecord = await visitor.act(
+        Right.SEE_CONSENT,
+        "look_up_number",
+        f"number:{mask_number(number)}",
+        lambda session: ConsentRepository(session).of_number(vault.lookup(number)),
+    )
+    result.clear()
+    with result:
+        if found.forbidden:
+            for scope, origin, at in found.forbidden:
+                words = t("consent.forbidden", scope=scope, at=when(visitor, at))
+                ui.label(f"{words} · {visitor.known('consent', f'origin_{origin}')}").classes("vb-bad")
+        else:
+            ui.label(t("consent.not_forbidden")).classes("vb-good")
+        if not found.consents:
+            quiet(t("consent.no_contacts"))
+            return
+        columns = ("campaign", "scope", "evidence", "given", "expires", "state")
+        table([(key, t(f"consent.{key}")) for key in columns], [_row(visitor, one) for one in found.consents])
+
+
+def _row(visitor: Visitor, one: ConsentRecord) -> dict[str, object]:
+    return {
+        "id": one.contact_id,
+        "campaign": one.campaign,
+        "scope": one.scope or "–",
+        "evidence": one.evidence or "–",
+        "given": when(visitor, one.given_at),
+        "expires": when(visitor, one.expires_at),
+        "state": one.refusal_words or visitor.t("consent.no_refusal"),
+    }
+
+
+async def _forbid(visitor: Visitor, text: str) -> None:
+    number, now = e164(text), datetime.now(UTC)
+    await visitor.act(
+        Right.EDIT_CONSENT,
+        "forbid_number",
+        f"number:{mask_number(number)}",
+        lambda session: DoNotCallRepository(session, visitor.house.vault).add(
+            [number], "person", visitor.user.name, now
+        ),
+    )
