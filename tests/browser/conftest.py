@@ -66,7 +66,7 @@ class Console:
     def user(self, role: Role, name: str = "", language: str = "zh") -> User:
         """Add somebody who signs in by `PASSWORD`."""
         with self.database.transaction() as session:
-            user = User("", name or role.value, role, language=language)
+            user = User("", name or f"test-{role.value}", role, language=language)
             return UserRepository(session).add(user, hash_password(PASSWORD))
 
     def link(self, user: User) -> str:

@@ -54,7 +54,7 @@ def test_a_number_is_revealed_for_a_reason_only(console: Console, sign_in: Calla
         from voicebot.store.audit import AuditRepository
 
         [entry] = AuditRepository(session).find(action="reveal_number")
-    assert (entry.actor, entry.detail) == ("manager", {"reason": "客户投诉，需要回电核实"})
+    assert (entry.actor, entry.detail) == ("test-manager", {"reason": "客户投诉，需要回电核实"})
 
 
 def test_a_list_is_uploaded_and_what_can_not_be_used_is_told(
