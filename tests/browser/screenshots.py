@@ -84,7 +84,7 @@ def _signed_in(browser: Browser, console: Console, size: dict[str, int]) -> Page
     with console.database.transaction() as session:
         users = UserRepository(session)
         known = users.named(SHOOTER)
-        user = known[0] if known else users.add(User("", SHOOTER, Role.ADMIN, "李经理"))
+        user = known[0] if known else users.add(User("", SHOOTER, Role.ADMIN, "演示"))
     page = browser.new_context(locale="zh-CN", viewport=size).new_page()  # type: ignore[arg-type]
     page.goto(console.link(user))
     page.click("button[type=submit]")

@@ -127,7 +127,7 @@ def test_a_repeated_request_is_done_once(client: TestClient, database: Database)
     assert other.status_code == 422
     assert len(client.get("/campaigns", headers=headers).json()["items"]) == 1
     with database.transaction() as session:
-        [entry] = AuditRepository(session).find(action="create_campaign")
+        [entry] = AuditRepository(session).find(action="campaign_create")
     assert entry.actor == "token:test"
 
 
@@ -135,7 +135,7 @@ def test_a_request_that_failed_may_be_tried_again_with_its_key(
     client: TestClient, database: Database
 ) -> None:
     headers = token(database, Right.RUN_CAMPAIGNS) | {"Idempotency-Key": "order-2"}
-    wrong = client.post("/campaigns", json=campaign() | {"trunk": "nonsense"}, headers=headers)
+    wrong = client.post("/campaigns", json=campaign() | {"policy": "SIMULATION"}, headers=headers)
     assert wrong.status_code == 409
     assert client.post("/campaigns", json=campaign(), headers=headers).status_code == 201
 

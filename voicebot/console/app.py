@@ -14,6 +14,7 @@ from voicebot.console import pages
 from voicebot.console.api.app import PATH, api
 from voicebot.console.auth.gate import Gate
 from voicebot.console.auth.login import SignIn
+from voicebot.console.auth.oidc import Provider
 from voicebot.console.exports import exports
 from voicebot.console.frame import Pages
 from voicebot.console.house import House
@@ -29,7 +30,9 @@ def build(house: House) -> FastAPI:
         title="voicebot", version=voicebot.__version__, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.mount("/static", StaticFiles(directory=STATIC))
-    app.include_router(SignIn(house).router)
+    sign_in = SignIn(house)
+    app.include_router(sign_in.router)
+    app.include_router(Provider(house, sign_in).router)
     app.include_router(recordings(house))
     app.include_router(exports(house))
 

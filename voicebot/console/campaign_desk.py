@@ -8,28 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from voicebot import bootstrap
-from voicebot.campaign import importer
-from voicebot.campaign.policy_pack import policy_pack
-from voicebot.campaign.readiness import Coverage, coverage, require
-from voicebot.campaign.trunk import check_trunk, is_loopback
+from voicebot.campaign import importer, management
 from voicebot.console.house import House
 from voicebot.domain.campaign import Campaign, CampaignStatus
 from voicebot.domain.errors import CampaignError, DataError
 from voicebot.domain.ids import uuid7
-from voicebot.store.campaigns import CampaignRepository
-from voicebot.store.session import Transaction
 
 POLICIES = ("CN", "US", "SIMULATION")
 LARGEST_UPLOAD = 200 << 20  # bytes
 SUFFIXES = (".csv", ".txt", ".tsv", ".xlsx")
-CHANGES: Mapping[str, tuple[tuple[CampaignStatus, ...], CampaignStatus]] = {
-    "start": (
-        (CampaignStatus.DRAFT, CampaignStatus.PAUSED, CampaignStatus.FINISHED),
-        CampaignStatus.RUNNING,
-    ),
-    "pause": ((CampaignStatus.RUNNING,), CampaignStatus.PAUSED),
-    "stop": ((CampaignStatus.RUNNING, CampaignStatus.PAUSED), CampaignStatus.DRAINING),
+CHANGES: Mapping[str, tuple[CampaignStatus, ...]] = {
+    "start": management.STARTABLE,
+    "pause": (CampaignStatus.RUNNING,),
+    "stop": (CampaignStatus.RUNNING, CampaignStatus.PAUSED),
 }
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +41,12 @@ class Wish:
     ring_timeout_s: float = 40.0
 
 
-def planned(house: House, wish: Wish) -> Campaign:
-    """Return the campaign, checked. Raises CampaignError, PlaybookError."""
-    if not wish.name.strip() or len(wish.name) > 200:
+def made(house: House, wish: Wish, actor: str) -> Campaign:
+    """Make a campaign as a draft. Raises CampaignError, PlaybookError."""
+    if not wish.name.strip() or len(wish.name) > LONGEST_NAME:
         raise CampaignError("a campaign needs a name", hint="such as 春季回访")
-    check_trunk(wish.trunk)
-    if policy_pack(wish.policy_pack).loopback_only and not is_loopback(wish.trunk):
-        raise CampaignError(
-            f"{wish.policy_pack} calls stay on this machine, but {wish.trunk} does not",
-            hint="use a trunk at 127.0.0.1, or the policy of the country you call",
-        )
     house.playbooks.get(wish.playbook_id)
-    return Campaign(
+    campaign = Campaign(
         id=str(uuid7()),
         name=wish.name.strip(),
         playbook_id=wish.playbook_id,
@@ -73,25 +60,25 @@ def planned(house: House, wish: Wish) -> Campaign:
         max_attempts=wish.max_attempts,
         ring_timeout_s=wish.ring_timeout_s,
     )
+    return management.create(house.database, house.vault, campaign, actor)
 
 
-def changed(session: Transaction, campaign_id: str, change: str) -> Campaign:
-    """Start, pause or stop a campaign and return it. Raises CampaignError if it does not stand so."""
-    expected, wanted = CHANGES[change]
-    campaigns = CampaignRepository(session)
-    campaign = campaigns.find(campaign_id)
-    if not campaigns.change(campaign.id, expected, wanted, datetime.now(UTC)):
-        raise CampaignError(
-            f"{campaign.name!r} is {campaign.status.value}",
-            hint=f"this works on campaigns that are {', '.join(expected)}",
-        )
-    return campaigns.find(campaign_id)
+def changed(house: House, campaign: Campaign, change: str, actor: str) -> tuple[Campaign, int]:
+    """Start, pause or stop a campaign; return it, and how many of its prompts are robotic.
 
-
-def audible(house: House, playbook_id: str, *, must: bool) -> Coverage:
-    """Return who would say the prompts of a playbook. Raises CampaignError if one is missing and must be."""
-    look = require if must else coverage
-    return look(house.playbooks.get(playbook_id), bootstrap.prompts(house.settings))
+    Raises:
+        CampaignError: it does not stand so, has no contacts, or a prompt has no sound.
+        ComplianceError: the law stands against it.
+    """
+    now = datetime.now(UTC)
+    if change == "pause":
+        return management.pause(house.database, campaign.id, actor, now), 0
+    if change == "stop":
+        return management.drain(house.database, campaign.id, actor, now), 0
+    playbook = house.playbooks.get(campaign.playbook_id)
+    voice = bootstrap.prompts(house.settings)
+    started, found = management.start(house.database, house.vault, campaign.id, playbook, voice, actor, now)
+    return started, found.robotic
 
 
 def check_upload(name: str, path: Path) -> None:
@@ -108,10 +95,10 @@ def check_upload(name: str, path: Path) -> None:
         raise DataError("the file is not what its name says", hint="save it as CSV (UTF-8 or GB18030) again")
 
 
-def filled(house: House, campaign: Campaign, path: Path) -> importer.Imported:
+def filled(house: House, campaign: Campaign, path: Path, actor: str) -> importer.Imported:
     """Add the contacts of an uploaded file; unusable rows go beside it. Raises DataError."""
     return importer.import_contacts(
-        house.database, house.vault, campaign, path, errors_file=path.with_suffix(".errors.csv")
+        house.database, house.vault, campaign, path, errors_file=path.with_suffix(".errors.csv"), actor=actor
     )
 
 

@@ -64,19 +64,28 @@ class Visitor:
         The page may have been open for hours: session and right are looked up anew.
         Raises ForbiddenError and what work raises.
         """
-        now = datetime.now(UTC)
 
         def deed(session: Transaction) -> T:
-            still = UserSessionRepository(session).by_id(self.session.id, now)
-            if still is None:
-                raise ForbiddenError(self.t("frame.signed_out"))
-            if right is not None and not still.user.may(right):
-                raise ForbiddenError(right.value, hint=self.t("frame.forbidden"))
+            self._require(session, right)
             result = work(session)
             AuditRepository(session).add(self.user.name, action, subject, **detail)
             return result
 
         return await self.house.query(deed)
+
+    async def require(self, right: Right) -> None:
+        """Look session and right up anew, before a deed that writes its own audit entry.
+
+        Raises ForbiddenError.
+        """
+        await self.house.query(lambda session: self._require(session, right))
+
+    def _require(self, session: Transaction, right: Right | None) -> None:
+        still = UserSessionRepository(session).by_id(self.session.id, datetime.now(UTC))
+        if still is None:
+            raise ForbiddenError(self.t("frame.signed_out"))
+        if right is not None and not still.user.may(right):
+            raise ForbiddenError(right.value, hint=self.t("frame.forbidden"))
 
     async def still_signed_in(self) -> bool:
         """Return whether the session still holds."""

@@ -85,7 +85,8 @@ def table(
         row_key=key,
         pagination=page or None,
     )
-    return drawn.classes("vb-table").props("flat wrap-cells" + ("" if page else " hide-pagination"))
+    drawn.props("flat wrap-cells rows-per-page-label=·" + ("" if page else " hide-pagination"))
+    return drawn.classes("vb-table")
 
 
 def linked(drawn: ui.table, field: str, path: str) -> None:

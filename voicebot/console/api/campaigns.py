@@ -12,7 +12,7 @@ from voicebot.console.api import schemas
 from voicebot.console.api.caller import Caller, needs
 from voicebot.console.api.contacts import add
 from voicebot.console.api.idempotency import Key, once
-from voicebot.console.campaign_desk import Wish, audible, changed, planned
+from voicebot.console.campaign_desk import Wish, changed, made
 from voicebot.domain.campaign import Campaign
 from voicebot.domain.users import Right
 from voicebot.store.campaigns import CampaignRepository, Progress
@@ -45,14 +45,7 @@ async def make_campaign(
             new.name, new.playbook, new.policy, new.trunk, new.scope, new.caller_id, new.transfer_uri,
             new.max_calls, new.max_attempts, new.ring_timeout_s,
         )  # fmt: skip  # in the order of the fields
-        campaign = await asyncio.to_thread(planned, caller.house, wish)
-        await caller.act(
-            "create_campaign",
-            f"campaign:{campaign.id}",
-            lambda session: CampaignRepository(session).add(campaign),
-            name=campaign.name,
-        )
-        return _out(campaign)
+        return _out(await asyncio.to_thread(made, caller.house, wish, caller.name))
 
     return await once(caller, request, key, work)
 
@@ -75,11 +68,7 @@ async def change_campaign(
 ) -> schemas.CampaignOut:
     """Start, pause or stop a campaign."""
     found = await caller.query(lambda session: CampaignRepository(session).find(campaign))
-    if change == "start":
-        await asyncio.to_thread(audible, caller.house, found.playbook_id, must=True)
-    done = await caller.act(
-        f"{change}_campaign", f"campaign:{found.id}", lambda session: changed(session, found.id, change)
-    )
+    done, _ = await asyncio.to_thread(changed, caller.house, found, change, caller.name)
     return _out(done)
 
 

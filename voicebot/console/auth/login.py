@@ -48,11 +48,11 @@ class SignIn:
         self.router.post("/login/once/{token}")(self.link)
         self.router.post("/logout")(self.logout)
 
-    async def form(self, request: Request, next: str = "/") -> Response:
+    async def form(self, request: Request, next: str = "/", problem: str = "") -> Response:
         """Show the form."""
         if request.state.session is not None:
             return RedirectResponse(local(next), 303)
-        return self._page(request, next)
+        return self._page(request, next, problem if problem in _PROVIDER_PROBLEMS else "")
 
     async def password(
         self,
@@ -175,6 +175,7 @@ def _problem(key: str, language: str) -> str:
     return f'<p class="problem" role="alert">{words}</p>' if words else ""
 
 
+_PROVIDER_PROBLEMS = ("provider_refused", "provider_failed")
 _LOGIN_WORDS = ("title", "name", "password", "enter", "provider")
 
 

@@ -12,7 +12,6 @@ from voicebot.console.campaign_desk import (
     CHANGES,
     LARGEST_UPLOAD,
     SUFFIXES,
-    audible,
     changed,
     check_upload,
     filled,
@@ -112,21 +111,15 @@ def _next_steps(visitor: Visitor, progress: Progress) -> None:
 
 
 def _changes(visitor: Visitor, campaign: Campaign, again: Again) -> None:
-    for change, (expected, _) in CHANGES.items():
+    for change, expected in CHANGES.items():
         if campaign.status not in expected:
             continue
 
         async def do(change: str = change) -> None:
-            if change == "start":
-                found = await asyncio.to_thread(audible, visitor.house, campaign.playbook_id, must=True)
-                if found.robotic:
-                    ui.notify(visitor.t("campaigns.robotic", count=found.robotic), type="warning")
-            await visitor.act(
-                Right.RUN_CAMPAIGNS,
-                f"{change}_campaign",
-                f"campaign:{campaign.id}",
-                lambda session: changed(session, campaign.id, change),
-            )
+            await visitor.require(Right.RUN_CAMPAIGNS)
+            _, robotic = await asyncio.to_thread(changed, visitor.house, campaign, change, visitor.user.name)
+            if robotic:
+                ui.notify(visitor.t("campaigns.robotic", count=robotic), type="warning")
             await again()
 
         button = ui.button(
@@ -172,13 +165,14 @@ def _upload(visitor: Visitor, campaign: Campaign, again: Again) -> None:
     t = visitor.t
 
     async def take(event: events.UploadEventArguments) -> None:
+        await visitor.require(Right.RUN_CAMPAIGNS)
         path = upload_folder(visitor.house) / f"{uuid7()}{event.file.name[-5:].lower().replace('/', '')}"
         try:
             await event.file.save(path)
             await asyncio.to_thread(check_upload, event.file.name, path)
             note = ui.notification(t("campaigns.reading"), spinner=True, timeout=None)
             try:
-                done = await asyncio.to_thread(filled, visitor.house, campaign, path)
+                done = await asyncio.to_thread(filled, visitor.house, campaign, path, visitor.user.name)
             finally:
                 note.dismiss()
         finally:

@@ -6,7 +6,7 @@ import asyncio
 
 from nicegui import ui
 
-from voicebot.console.campaign_desk import POLICIES, Wish, planned
+from voicebot.console.campaign_desk import POLICIES, Wish, made
 from voicebot.console.frame import Pages
 from voicebot.console.pages.home import campaign_line
 from voicebot.console.visitor import Visitor
@@ -107,14 +107,8 @@ def _form(visitor: Visitor) -> None:
                 max_attempts=int(attempts.value or 1),
                 ring_timeout_s=float(ring.value or 40),
             )
-            campaign = await asyncio.to_thread(planned, house, wish)
-            await visitor.act(
-                Right.RUN_CAMPAIGNS,
-                "create_campaign",
-                f"campaign:{campaign.id}",
-                lambda session: CampaignRepository(session).add(campaign),
-                name=campaign.name,
-            )
+            await visitor.require(Right.RUN_CAMPAIGNS)
+            campaign = await asyncio.to_thread(made, house, wish, visitor.user.name)
             ui.navigate.to(f"/campaigns/{campaign.id}")
 
         ui.button(t("campaigns.make"), icon="check", on_click=visitor.guarded(make))

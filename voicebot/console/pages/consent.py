@@ -13,7 +13,7 @@ from voicebot.console.widgets import heading, quiet, table, tile, when
 from voicebot.domain.errors import DataError
 from voicebot.domain.users import Right
 from voicebot.store.consents import ConsentRecord, ConsentRepository, NumberRecord
-from voicebot.store.contacts import DoNotCallRepository
+from voicebot.store.do_not_call import DoNotCallRepository
 from voicebot.text.redaction import mask_number
 
 

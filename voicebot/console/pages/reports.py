@@ -80,8 +80,8 @@ def _draw(visitor: Visitor, report: Report) -> None:
     with ui.element("div").classes("vb-grid"):
         _card(visitor, "funnel", lambda: _funnel(visitor, report))
         _card(visitor, "heat", lambda: _heat(visitor, report))
-        _card(visitor, "emotions", lambda: _emotions(visitor, report))
         _card(visitor, "reasons", lambda: _reasons(visitor, report))
+    _card(visitor, "emotions", lambda: _emotions(visitor, report))
     _card(visitor, "scripts", lambda: _scripts(visitor, report))
     _card(visitor, "ab", lambda: _variants(visitor, report))
     _card(visitor, "latency", lambda: _latencies(visitor, report))
