@@ -28,6 +28,7 @@ from voicebot.speech.synthesis.clips import ClipLibrary
 LEAD_S = 0.4  # of the line before anybody speaks
 TAIL_S = 3.0
 GAP_S = 0.8  # between a network's repetitions
+SOUND = 1000  # a sample above the line's own noise
 NOISE_DB = 15.0  # speech above the noise in the noisy condition
 SENTENCES = 120  # of read speech, unless --limit says otherwise
 _TONES: Mapping[signals.ToneName, NumberStatus | None] = {
@@ -56,6 +57,7 @@ class Judged:
     call: Call
     findings: tuple[Finding, ...]
     by_length: bool  # the usual rule would call it a machine
+    onset_ms: int  # of the first sound: a voice, or a tone
     readings: int
     cpu_s: float
 
@@ -70,12 +72,12 @@ class Judged:
         """Seconds of sound until it was known who or what speaks; all of it if that was never known."""
         told = [one for one in self.findings if (one.status is None) is (self.status is None)]
         at_ms = told[0].at_ms if told else len(self.call.audio.pcm) * 1000 // (2 * LINE_RATE_HZ)
-        return at_ms / 1000 - LEAD_S
+        return (at_ms - self.onset_ms) / 1000
 
     @property
     def named_s(self) -> float:
         """Seconds of sound until the number's status was known."""
-        return self.findings[-1].at_ms / 1000 - LEAD_S if self.findings else 0.0
+        return (self.findings[-1].at_ms - self.onset_ms) / 1000 if self.findings else 0.0
 
 
 def run(options: Options) -> Result:
@@ -122,11 +124,13 @@ def judge(call: Call, ears: Recognizer) -> Judged:
     if call.answered:
         detector.answered()
     findings: list[Finding] = []
-    readings, by_length, began = 0, None, time.process_time()
+    readings, by_length, onset_ms, began = 0, None, None, time.process_time()
     for at in range(0, len(call.audio.pcm) - FRAME_BYTES + 1, FRAME_BYTES):
         frame = call.audio.pcm[at : at + FRAME_BYTES]
         voiced = voice.is_speech(frame)
         run_.push(voiced)
+        if onset_ms is None and (voiced or np.abs(np.frombuffer(frame, "<i2")).max() > SOUND):
+            onset_ms = at // FRAME_BYTES * FRAME_MS
         if by_length is None and (run_.greeted or run_.voiced_ms > SpeechTuning().greeting_ms):
             by_length = not run_.greeted
         wanted = detector.push(frame, voiced)
@@ -136,7 +140,8 @@ def judge(call: Call, ears: Recognizer) -> Judged:
             detector.words(stream.result(final=True).text, wanted)
             readings += 1
         findings += detector.findings()
-    return Judged(call, tuple(findings), bool(by_length), readings, time.process_time() - began)
+    cpu_s = time.process_time() - began
+    return Judged(call, tuple(findings), bool(by_length), onset_ms or 0, readings, cpu_s)
 
 
 def _right(one: Judged) -> bool:

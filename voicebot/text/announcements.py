@@ -74,6 +74,10 @@ _KINDS: Mapping[NumberStatus, tuple[str, ...]] = {
     for status, phrases in _CHINESE.items()
     if status is not NumberStatus.UNKNOWN
 }
+# Half heard, such as 您不打的用户: alone an announcement only if it is near, else with a kind.
+_HEADS = ("您拨打的用户", "您拨打的号码", "您拨打的电话", "您拨叫的用户", "请不要挂机")
+_HEAD_NEAR = 0.15
+_HEAD_FAR = 0.3
 _WHOLE_DISTANCE = 0.2  # of a phrase's letters; people's sentences lie beyond
 _KIND_DISTANCE = 0.35  # where it is certain that a network speaks
 _KIND_MARGIN = 0.1  # to the nearest phrase of another kind
@@ -90,9 +94,13 @@ def announced(text: str, *, half_heard: bool = False) -> NumberStatus | None:
     found = _exactly(text)
     if not half_heard:
         return found
-    if found is NumberStatus.UNKNOWN:
-        return _nearest(text, _KINDS, _KIND_DISTANCE) or found
-    return found or _nearest(text, _WHOLE, _WHOLE_DISTANCE)
+    said = "".join(syllables(text))
+    head = min(_distance("".join(syllables(one)), said, whole=True) for one in _HEADS)
+    if found is NumberStatus.UNKNOWN or (found is None and head <= _HEAD_NEAR):
+        return _nearest(said, _KINDS, _KIND_DISTANCE) or NumberStatus.UNKNOWN
+    if found is None and head <= _HEAD_FAR:
+        found = _nearest(said, _KINDS, _KIND_DISTANCE)
+    return found or _nearest(said, _WHOLE, _WHOLE_DISTANCE)
 
 
 def may_offer_mailbox(text: str) -> bool:
@@ -108,9 +116,8 @@ def _exactly(text: str) -> NumberStatus | None:
     return next((status for status, words in _WORDS.items() if words.search(lowered)), None)
 
 
-def _nearest(text: str, table: Mapping[NumberStatus, tuple[str, ...]], most: float) -> NumberStatus | None:
-    """Return the status whose phrase sounds most like a part of a text, if none of another comes near."""
-    said = "".join(syllables(text))
+def _nearest(said: str, table: Mapping[NumberStatus, tuple[str, ...]], most: float) -> NumberStatus | None:
+    """Return the status whose phrase is likest to a part of what was said, if none of another comes near."""
     scored = sorted(
         (min(_distance("".join(syllables(phrase)), said) for phrase in phrases), status)
         for status, phrases in table.items()
@@ -121,10 +128,10 @@ def _nearest(text: str, table: Mapping[NumberStatus, tuple[str, ...]], most: flo
     return status
 
 
-def _distance(phrase: str, text: str) -> float:
+def _distance(phrase: str, text: str, *, whole: bool = False) -> float:
     """Return how far a phrase's letters are from the likest stretch of a text, 0-1.
 
-    The text may break off in the phrase, if most of it was said by then.
+    Unless the `whole` phrase is wanted, the text may break off in it, if most of it was said by then.
     """
     row = [0] * (len(text) + 1)  # the phrase may begin anywhere
     best = 1.0
@@ -133,6 +140,6 @@ def _distance(phrase: str, text: str) -> float:
         for at, said in enumerate(text, 1):
             cost = previous + (wanted != said)
             previous, row[at] = row[at], min(cost, row[at] + 1, row[at - 1] + 1)
-        if index >= _CUT * len(phrase):
+        if index >= _CUT * len(phrase) and not whole:
             best = min(best, row[-1] / index)
     return min(best, min(row) / len(phrase))

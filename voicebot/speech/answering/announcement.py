@@ -11,7 +11,7 @@ READ_MS = (1500, 2200, 3200, 4400, 6000, 8000, 10_000, 13_000, 17_000, 22_000, 2
 LEAST_VOICE = 0.45  # share of a stretch's age; less is music, noise or breath
 _END_SILENCE_MS = 400  # a stretch that has paused is read at once
 _END_NEW_MS = 600  # of it that was not read yet
-KIND_MS = 5000  # within which an announcement says why
+KIND_MS = 4000  # within which an announcement says why
 
 
 class Reading:

@@ -66,7 +66,7 @@ class AnsweringDetector:
         self.now_ms += FRAME_MS
         self._tones.push(frame)
         heard = signal(self._tones.bursts(), self.now_ms)
-        voiced = voiced and not self._tones.toned
+        voiced = voiced and not self._tones.sounding
         self._heard += frame
         if self._mailbox is not None:
             self._wait(self._mailbox, voiced, heard)

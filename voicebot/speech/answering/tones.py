@@ -27,6 +27,7 @@ _QUIETEST_DBOV = -48.0
 _NETWORK_HZ = (405.0, 500.0)  # 425 Europe, 450 China, 440 + 480 North America's ringing
 _STEADY_HZ = 20.0  # a burst keeps its frequencies
 _SHORTEST_MS = 60  # of a burst; less is a click or a vowel
+_VOWEL_MS = 160
 _LONGEST_KEPT_MS = 20_000
 
 
@@ -84,7 +85,6 @@ class ToneEar:
         self._current: Frequencies = ()
         self._start_ms = 0
         self._end_ms = 0
-        self.toned = False  # the newest frame is a tone
 
     def push(self, frame: bytes) -> None:
         """Take 20 ms."""
@@ -93,7 +93,6 @@ class ToneEar:
         found = frequencies(np.concatenate([self._last, samples]))
         self._last = samples
         self.now_ms += FRAME_MS
-        self.toned = bool(found)
         if found and _same(found, self._current):
             self._end_ms = self.now_ms
         elif found and not self._current:
@@ -102,6 +101,11 @@ class ToneEar:
             self._close()
             if found:
                 self._begin(found)
+
+    @property
+    def sounding(self) -> bool:
+        """Whether a tone sounds now, for longer than a vowel's steady part."""
+        return bool(self._current) and self._end_ms - self._start_ms >= _VOWEL_MS
 
     def bursts(self) -> list[Burst]:
         """Return the bursts of the last 20 s, the one that sounds now included."""
