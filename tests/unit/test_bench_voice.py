@@ -46,7 +46,7 @@ def tone(text: str, style: Style = Style.NEUTRAL) -> Audio:
 
 
 def test_a_voice_is_judged_by_what_is_understood() -> None:
-    row = voice._judge(tone, ["您好您好", "再见再见"], Ears("您好您好"))
+    row = voice._judge(tone, ["您好您好", "再见再见"], Ears("您好您好"), voice.BOTH)
 
     assert row["texts"] == 2
     assert row["cer_clean"] == row["cer_telephone"] == 0.5

@@ -98,7 +98,7 @@ def test_a_clip_is_used_before_any_engine_speaks(tmp_path: Path) -> None:
     assert voice.spoken == []
 
 
-@pytest.mark.parametrize(("style", "tempo", "gain_db"), [(Style.SOFT, 0.92, -2.0), (Style.BRISK, 1.1, 0.0)])
+@pytest.mark.parametrize(("style", "tempo", "gain_db"), [(Style.SOFT, 0.92, -2.0), (Style.BRISK, 1.08, 0.0)])
 def test_a_neutral_clip_is_spoken_in_the_style_it_lacks(
     tmp_path: Path, style: Style, tempo: float, gain_db: float
 ) -> None:

@@ -36,6 +36,8 @@ KILL_EVERY_S = 0.5  # on average
 SHORT_TEXTS = ("您好。", "好的，再见。", "请问您现在方便吗？", "额度最高二十万。", "不好意思，打扰您了。")
 SAME = 0.15  # of the duration: a repeated text is whole if it lasts as long as the first time
 SILENCE = bytes(4000)  # before and after, as the segmenter leaves it
+Line = tuple[str, Callable[[Audio], Audio]]
+BOTH: tuple[Line, Line] = (("clean", telephone.clean), ("telephone", telephone.telephone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,13 @@ class Spoken:
 
 
 def run(options: Options) -> Result:
-    """Judge prompts and engines; --limit bounds prompts and pyttsx3's requests."""
+    """Judge prompts and engines.
+
+    --limit bounds prompts and pyttsx3's requests; --set playbook=ID names the prompts.
+    """
     settings = Settings()
-    texts = [o.text for o in playbook_orders(bootstrap.playbooks(settings).get(PLAYBOOK))]
+    book = bootstrap.playbooks(settings).get(options.extra.get("playbook", PLAYBOOK))
+    texts = list(dict.fromkeys(order.text for order in playbook_orders(book)))
     texts = texts[: options.limit] if options.limit else texts
     ears = bootstrap.recognizer(settings)
     with tempfile.TemporaryDirectory(prefix="voicebot-bench-") as folder:
@@ -69,7 +75,7 @@ def run(options: Options) -> Result:
         },
         rows,
         notes=(
-            f"understood by {ears.name}: its own errors are in the figures",
+            f"prompts of {book.id}; understood by {ears.name}: its own errors are in the figures",
             "first_ms: until the first 20 ms can be sent; an engine gives a text whole, not in chunks",
             "soft and brisk are made from the neutral clip where there is no clip in the style",
         ),
@@ -80,17 +86,20 @@ def _prompt_row(prompts: PromptCache, texts: Sequence[str], style: Style, ears: 
     def speak(text: str) -> Audio:
         return prompts.audio(prompts.prepare(text, style).key)
 
-    return {"voice": f"prompts, {style.value}", **_judge(speak, texts, ears)}
+    lines = BOTH if style is Style.NEUTRAL else BOTH[1:]
+    return {"voice": f"prompts, {style.value}", **_judge(speak, texts, ears, lines)}
 
 
 def _engine_row(engine: Synthesizer, texts: Sequence[str], ears: Recognizer) -> dict[str, Any]:
     name = f"{engine.name}{' (robotic)' if engine.robotic else ''}"
     if engine.available():
         return {"voice": f"{name}: not usable here", "texts": 0}
-    return {"voice": name, **_judge(lambda text: engine.synthesize(text, Style.NEUTRAL), texts, ears)}
+    return {"voice": name, **_judge(lambda text: engine.synthesize(text, Style.NEUTRAL), texts, ears, BOTH)}
 
 
-def _judge(speak: Callable[[str], Audio], texts: Sequence[str], ears: Recognizer) -> dict[str, Any]:
+def _judge(
+    speak: Callable[[str], Audio], texts: Sequence[str], ears: Recognizer, lines: Sequence[Line]
+) -> dict[str, Any]:
     spoken = [_timed(speak, text) for text in texts]
     sound_s = sum(one.audio.duration_s for one in spoken)
     busy_s = sum(one.seconds for one in spoken)
@@ -100,8 +109,7 @@ def _judge(speak: Callable[[str], Audio], texts: Sequence[str], ears: Recognizer
         "first_ms": 1000 * median(one.seconds for one in spoken),
         "per_minute": 60 * len(spoken) / busy_s,
         "level_dbov": median(active_level_dbov(to_float(one.audio), one.audio.rate_hz) for one in spoken),
-        "cer_clean": _cer(spoken, telephone.clean, ears),
-        "cer_telephone": _cer(spoken, telephone.telephone, ears),
+        **{f"cer_{name}": _cer(spoken, line, ears) for name, line in lines},
     }
 
 

@@ -15,7 +15,7 @@ from voicebot.speech.synthesis.chain import to_float, to_pcm
 
 # Quantised, so that a text has at most three renderings; within the ten percent that still sound natural.
 TEMPO_VERSION = "2"  # part of the cache key: raise it when anything below changes
-TEMPO = {Style.NEUTRAL: 1.0, Style.SOFT: 0.92, Style.BRISK: 1.1}
+TEMPO = {Style.NEUTRAL: 1.0, Style.SOFT: 0.92, Style.BRISK: 1.08}
 GAIN_DB = {Style.NEUTRAL: 0.0, Style.SOFT: -2.0, Style.BRISK: 0.0}
 _HOP = LINE_RATE_HZ * 15 // 1000
 _SEARCH = LINE_RATE_HZ * 10 // 1000  # a pitch period of 100 Hz
