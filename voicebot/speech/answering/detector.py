@@ -15,7 +15,7 @@ from voicebot.speech.answering.machine import MailboxWait
 from voicebot.speech.answering.person import SpeechRun
 from voicebot.speech.answering.tones import Signal, ToneEar, signal
 
-PERSON_MS = 2300  # of speech without an announcement's words: a person, until other words come
+PERSON_MS = 2400  # of speech without an announcement's words: a person, until other words come
 LONGEST_WORDS_MS = 11_000  # handed to the recogniser at once
 _LEAD_MS = 200  # before the first voice
 _BY_SIGNAL = {
@@ -50,6 +50,7 @@ class AnsweringDetector:
         self._mailbox: MailboxWait | None = None
         self._heard = bytearray()  # the newest audio, for the recogniser
         self._last: Finding | None = None
+        self._onset_ms = 0  # of the first voice
         self._sit_ms = 0  # when a special information tone was heard
         self._found: list[Finding] = []
 
@@ -57,6 +58,7 @@ class AnsweringDetector:
         """The call is answered: who spoke before was the network."""
         self._answered = True
         self._run, self._reading = SpeechRun(), Reading()
+        self._onset_ms = 0
         self._heard.clear()
 
     def push(self, frame: bytes, voiced: bool) -> Words | None:
@@ -72,6 +74,8 @@ class AnsweringDetector:
             self._wait(self._mailbox, voiced, heard)
             return None
         self._run.push(voiced)
+        if self._run.voiced_ms and not self._onset_ms:
+            self._onset_ms = self.now_ms
         self._take_signal(heard)
         self._judge_shape()
         return self._wanted()
@@ -91,8 +95,6 @@ class AnsweringDetector:
             self._close(Finding(AnsweredBy.ANNOUNCEMENT, status, wanted.at_ms))
         elif status is NumberStatus.UNKNOWN:
             self._tell(Finding(AnsweredBy.ANNOUNCEMENT, status, wanted.at_ms, final=False))
-        elif self._answered and wanted.age_ms >= PERSON_MS - 100:
-            self._person(wanted.at_ms)
 
     def findings(self) -> list[Finding]:
         """Return what was found since the last time, in order."""
@@ -119,8 +121,12 @@ class AnsweringDetector:
             self._close(replace(self._last, status=self._reading.otherwise, at_ms=self.now_ms, final=True))
         elif self._sit_ms and self.now_ms - self._sit_ms >= _SIT_WAIT_MS and not announced:
             self._close(Finding(AnsweredBy.TONE, NumberStatus.UNKNOWN, self.now_ms))
-        elif self._answered and self._last is None and self._run.greeted:
+        elif self._answered and self._last is None and (self._run.greeted or self._long_spoken()):
             self._person(self.now_ms)
+
+    def _long_spoken(self) -> bool:
+        """Whether somebody has spoken for so long that an announcement would have been known."""
+        return bool(self._onset_ms) and self.now_ms - self._onset_ms >= PERSON_MS
 
     def _wanted(self) -> Words | None:
         run = self._run
