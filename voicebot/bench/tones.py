@@ -17,6 +17,7 @@ from voicebot.bench.frame import Options, Result
 from voicebot.domain.answering import Finding, NumberStatus, disposition_of
 from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, LINE_RATE_HZ, Audio
 from voicebot.domain.ports import Recognizer
+from voicebot.domain.speech import Expectation
 from voicebot.registry import resources
 from voicebot.settings import Settings
 from voicebot.simulate import announcements, signals
@@ -135,7 +136,7 @@ def judge(call: Call, ears: Recognizer) -> Judged:
             by_length = not run_.greeted
         wanted = detector.push(frame, voiced)
         if wanted is not None:
-            stream = ears.open(LINE_RATE_HZ)
+            stream = ears.open(LINE_RATE_HZ, Expectation(announcement=True))
             stream.feed(wanted.pcm)
             detector.words(stream.result(final=True).text, wanted)
             readings += 1

@@ -150,7 +150,7 @@ class Pipeline:
 
     def overhear(self, pcm: bytes) -> str:
         """Return the words of what answers a call, outside the dialogue; "" if they can not be read."""
-        stream = self._recognizer.open(LINE_RATE_HZ)
+        stream = self._recognizer.open(LINE_RATE_HZ, Expectation(announcement=True))
         stream.feed(pcm)
         try:
             return self.recognise(stream).text  # not final: customers' answers go first

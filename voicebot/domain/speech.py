@@ -64,6 +64,7 @@ class Expectation:
     answers: tuple[tuple[str, ...], ...] = ()  # phrases expected now, grouped by what they mean
     keywords: tuple[str, ...] = ()  # words of the playbook
     lines: tuple[str, ...] = ()  # how customers of the playbook talk
+    announcement: bool = False  # a network or a mailbox may be speaking, in Mandarin or English
 
     @property
     def phrases(self) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ _HEAD_FAR = 0.3
 _WHOLE_DISTANCE = 0.2  # of a phrase's letters; people's sentences lie beyond
 _KIND_DISTANCE = 0.35  # where it is certain that a network speaks
 _KIND_MARGIN = 0.1  # to the nearest phrase of another kind
-_CUT = 0.6  # of a phrase must be there, if the text breaks off in it
+_CUT = 0.6  # of a phrase, and two syllables, must be there if the text breaks off in it
 
 
 def announced(text: str, *, half_heard: bool = False) -> NumberStatus | None:
@@ -95,7 +95,7 @@ def announced(text: str, *, half_heard: bool = False) -> NumberStatus | None:
     if not half_heard:
         return found
     said = "".join(syllables(text))
-    head = min(_distance("".join(syllables(one)), said, whole=True) for one in _HEADS)
+    head = min(_distance(one, said, whole=True) for one in _HEADS)
     if found is NumberStatus.UNKNOWN or (found is None and head <= _HEAD_NEAR):
         return _nearest(said, _KINDS, _KIND_DISTANCE) or NumberStatus.UNKNOWN
     if found is None and head <= _HEAD_FAR:
@@ -119,8 +119,7 @@ def _exactly(text: str) -> NumberStatus | None:
 def _nearest(said: str, table: Mapping[NumberStatus, tuple[str, ...]], most: float) -> NumberStatus | None:
     """Return the status whose phrase is likest to a part of what was said, if none of another comes near."""
     scored = sorted(
-        (min(_distance("".join(syllables(phrase)), said) for phrase in phrases), status)
-        for status, phrases in table.items()
+        (min(_distance(phrase, said) for phrase in phrases), status) for status, phrases in table.items()
     )
     best, status = scored[0]
     if best > most or (len(scored) > 1 and scored[1][0] - best < _KIND_MARGIN and most > _WHOLE_DISTANCE):
@@ -133,13 +132,16 @@ def _distance(phrase: str, text: str, *, whole: bool = False) -> float:
 
     Unless the `whole` phrase is wanted, the text may break off in it, if most of it was said by then.
     """
+    sounds = syllables(phrase)
+    letters = "".join(sounds)
+    cut = max(_CUT * len(letters), len("".join(sounds[:2])))
     row = [0] * (len(text) + 1)  # the phrase may begin anywhere
     best = 1.0
-    for index, wanted in enumerate(phrase, 1):
+    for index, wanted in enumerate(letters, 1):
         previous, row[0] = row[0], index
         for at, said in enumerate(text, 1):
             cost = previous + (wanted != said)
             previous, row[at] = row[at], min(cost, row[at] + 1, row[at - 1] + 1)
-        if index >= _CUT * len(phrase) and not whole:
+        if index >= cut and not whole:
             best = min(best, row[-1] / index)
-    return min(best, min(row) / len(phrase))
+    return min(best, min(row) / len(letters))

@@ -12,6 +12,7 @@ LEAST_VOICE = 0.45  # share of a stretch's age; less is music, noise or breath
 _END_SILENCE_MS = 400  # a stretch that has paused is read at once
 _END_NEW_MS = 600  # of it that was not read yet
 KIND_MS = 4000  # within which an announcement says why
+MAILBOX_MS = 8000  # within which one that may offer a mailbox does
 
 
 class Reading:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from voicebot.domain.answering import AnsweredBy, Finding, NumberStatus
 from voicebot.domain.audio import FRAME_BYTES, FRAME_MS
-from voicebot.speech.answering.announcement import KIND_MS, Reading
+from voicebot.speech.answering.announcement import KIND_MS, MAILBOX_MS, Reading
 from voicebot.speech.answering.machine import MailboxWait
 from voicebot.speech.answering.person import SpeechRun
 from voicebot.speech.answering.tones import Signal, ToneEar, signal
@@ -115,7 +115,8 @@ class AnsweringDetector:
         if self.done:
             return
         announced = self._reading.status is NumberStatus.UNKNOWN
-        late = self.now_ms - (self._last.at_ms if self._last else 0) >= KIND_MS
+        patience_ms = KIND_MS if self._reading.otherwise is NumberStatus.UNKNOWN else MAILBOX_MS
+        late = self.now_ms - (self._last.at_ms if self._last else 0) >= patience_ms
         silent = self._run.silence_ms >= 1500
         if announced and (late or silent) and self._last is not None:
             self._close(replace(self._last, status=self._reading.otherwise, at_ms=self.now_ms, final=True))

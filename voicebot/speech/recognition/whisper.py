@@ -202,6 +202,10 @@ class WhisperStream:
         span = sound.voiced_span(samples)
         if span is None or not _spoken(samples):
             return Transcript("", engine=self._engine, compute_s=time.thread_time() - began)
+        if self._expectation.announcement:
+            start, end = sound.cuts(samples, WINDOW_S)[-1]
+            said = normalise(decoder.overhear(samples[start:end]))
+            return Transcript(said, engine=self._engine, compute_s=time.thread_time() - began)
         parts, decoding_s = [], 0.0
         stretches = sound.cuts(samples, WINDOW_S)
         known = self._encoded
