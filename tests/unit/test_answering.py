@@ -121,11 +121,12 @@ def test_an_announcement_tells_the_numbers_status(text: str, status: NumberStatu
 @pytest.mark.parametrize(
     ("text", "status"),
     [
-        ("对不起您拨打的电话一锅", NumberStatus.SWITCHED_OFF),
+        ("对不起您拨打的电话与关节", NumberStatus.SWITCHED_OFF),
         ("您好您播打的电话以情形", NumberStatus.SUSPENDED),
         ("您好，您拨打的用户正在通过", NumberStatus.BUSY),
         ("您好。谢陆正盲。请稍后再步", NumberStatus.CONGESTED),
         ("您好您播打的用户暂时无法", NumberStatus.UNKNOWN),
+        ("您好您不打的电话正", NumberStatus.UNKNOWN),
         ("您好，您拨打的用户", NumberStatus.UNKNOWN),
     ],
 )
