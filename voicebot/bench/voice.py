@@ -19,7 +19,7 @@ from voicebot import bootstrap
 from voicebot.bench import telephone
 from voicebot.bench.frame import Options, Result
 from voicebot.domain.audio import Audio
-from voicebot.domain.errors import VoicebotError
+from voicebot.domain.errors import RecognitionError, VoicebotError
 from voicebot.domain.ports import Recognizer, Synthesizer
 from voicebot.domain.script import Style
 from voicebot.settings import Settings
@@ -34,6 +34,7 @@ ENGINE_TEXTS = 20  # an engine speaks these live; the shipped prompts are judged
 REQUESTS = 2000
 KILL_EVERY_S = 0.5  # on average
 SHORT_TEXTS = ("您好。", "好的，再见。", "请问您现在方便吗？", "额度最高二十万。", "不好意思，打扰您了。")
+TRIES = 5  # to recognise one text
 SAME = 0.15  # of the duration: a repeated text is whole if it lasts as long as the first time
 SILENCE = bytes(4000)  # before and after, as the segmenter leaves it
 Line = tuple[str, Callable[[Audio], Audio]]
@@ -124,9 +125,15 @@ def _cer(spoken: Sequence[Spoken], line: Callable[[Audio], Audio], ears: Recogni
 
 
 def _hear(audio: Audio, ears: Recognizer) -> str:
-    stream = ears.open(audio.rate_hz)
-    stream.feed(SILENCE + audio.pcm + SILENCE)
-    return stream.result(final=True).text
+    for tries_left in reversed(range(TRIES)):
+        stream = ears.open(audio.rate_hz)
+        stream.feed(SILENCE + audio.pcm + SILENCE)
+        try:
+            return stream.result(final=True).text
+        except RecognitionError:  # late on a machine that does much else
+            if not tries_left:
+                raise
+    return ""
 
 
 def _hit_ms(prompts: PromptCache, texts: Sequence[str]) -> float:

@@ -81,7 +81,7 @@ _HEAD_FAR = 0.3
 _WHOLE_DISTANCE = 0.2  # of a phrase's letters; people's sentences lie beyond
 _KIND_DISTANCE = 0.3  # where it is certain that a network speaks
 _KIND_MARGIN = 0.1  # to the nearest phrase of another kind
-_CUT = 0.6  # of a phrase, and two syllables, must be there if the text breaks off in it
+_CUT = 0.6  # of a phrase, and three syllables, must be there if the text breaks off in it
 
 
 def announced(text: str, *, half_heard: bool = False) -> NumberStatus | None:
@@ -134,7 +134,7 @@ def _distance(phrase: str, text: str, *, whole: bool = False) -> float:
     """
     sounds = syllables(phrase)
     letters = "".join(sounds)
-    cut = max(_CUT * len(letters), len("".join(sounds[:2])))
+    cut = max(_CUT * len(letters), len("".join(sounds[:3])))
     row = [0] * (len(text) + 1)  # the phrase may begin anywhere
     best = 1.0
     for index, wanted in enumerate(letters, 1):
