@@ -79,7 +79,7 @@ _HEADS = ("您拨打的用户", "您拨打的号码", "您拨打的电话", "您
 _HEAD_NEAR = 0.15
 _HEAD_FAR = 0.3
 _WHOLE_DISTANCE = 0.2  # of a phrase's letters; people's sentences lie beyond
-_KIND_DISTANCE = 0.3  # where it is certain that a network speaks
+_KIND_DISTANCE = 0.26  # where it is certain that a network speaks
 _KIND_MARGIN = 0.1  # to the nearest phrase of another kind
 _CUT = 0.6  # of a phrase, and three syllables, must be there if the text breaks off in it
 
