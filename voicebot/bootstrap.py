@@ -310,6 +310,7 @@ def line_worker(
     settings: Settings, index: int, worker_id: str, opened: Database, calls: PostgresJournal
 ) -> LineWorker:
     """Return a line worker that is not started: its own SIP and RTP ports by its index."""
+    from voicebot.call.desk import PostgresDesk
     from voicebot.call.events import SessionConfig
     from voicebot.call.prompts import PromptMemory
     from voicebot.call.worker import LineWorker
@@ -328,6 +329,7 @@ def line_worker(
         prompts=PromptMemory(),
         recordings=settings.home / "recordings" if settings.recordings else None,
         apology=apology(),
+        desk=PostgresDesk(opened, worker_id),
     )
     inbound = Inbound(opened, vault(settings), worker_id, open_playbook=settings.open_playbook)
     return LineWorker(agent, session, inbound.resolve)

@@ -23,6 +23,11 @@ def encode(value: Any) -> bytes:
     return _adapter(type(value)).dump_json(value)
 
 
+def encode_all(values: tuple[Any, ...]) -> bytes:
+    """Return dataclasses as one JSON list."""
+    return _adapter(tuple[Any, ...]).dump_json(values)
+
+
 def decode(kind: type[T], data: bytes | str) -> T:
     """Return the dataclass that JSON describes. Raises pydantic.ValidationError."""
     value: T = _adapter(kind).validate_json(data)

@@ -111,7 +111,8 @@ def obey(agent: UserAgent, command: dict[str, Any]) -> None:
 def main() -> None:
     """Run until standard input ends."""
     try:
-        agent = UserAgent(UserAgentConfig(sip_port=int(sys.argv[1]), rtp_port=0, follow_refer=True), take)
+        config = UserAgentConfig(sip_port=int(sys.argv[1]), rtp_port=0, follow_refer=sys.argv[2:] != ["0"])
+        agent = UserAgent(config, take)
         agent.start()
     except VoicebotError as error:
         tell(event="Failed", error=str(error), hint=error.hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from tests.integration.phone import tone
@@ -13,6 +13,7 @@ from voicebot.domain.audio import Audio
 from voicebot.domain.call import (
     CallRecord,
     CallRequest,
+    Delivery,
     Disposition,
     EndCause,
     IntentLevel,
@@ -25,8 +26,9 @@ from voicebot.domain.call import (
 from voicebot.domain.dialogue import Decision, Relation
 from voicebot.domain.emotion import CALM, Emotion, EmotionLabel
 from voicebot.domain.errors import InferenceError
+from voicebot.domain.people import Delivered, SuggestedScript, Takeover
 from voicebot.domain.script import Action, Style
-from voicebot.domain.speech import Transcript, Utterance
+from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
 from voicebot.domain.understanding import Understanding
 
 
@@ -54,6 +56,10 @@ class Server:
     committed: list[int] = field(default_factory=list)
     opened_with: list[bytes] = field(default_factory=list)
     closed: list[EndCause] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    agent_ms: int = 0
+    agent_said: list[tuple[int, float, float]] = field(default_factory=list)
+    spoken: list[str] = field(default_factory=list)
     tell: Callable[[Finding], None] = lambda _: None  # of the newest conversation
     overheard: dict[bool, int] = field(default_factory=dict)  # answered -> ms
     on_overheard: Callable[[bool], None] = lambda _: None
@@ -113,7 +119,33 @@ class ScriptedConversation:
             turn_of(self._request.call_id, self._next, utterance, line.action),
             str(self._next + 1).encode(),
             patience_ms=line.patience_ms,
+            suggested=(SuggestedScript("rate", "年化百分之四", 0.8, "V1"),),
         )
+
+    def deliver(self, delivery: Delivery) -> None:
+        self._server.deliveries.append(delivery)
+
+    def agent_speech(self, pcm: bytes) -> None:
+        self._server.agent_ms += len(pcm) // 16
+
+    async def agent_said(self, generation: int, start_s: float, end_s: float) -> TurnResult:
+        assert self._request is not None
+        self._server.agent_said.append((generation, start_s, end_s))
+        utterance = Utterance(UtteranceKind.SPEECH if generation else UtteranceKind.SILENCE, start_s, start_s)
+        turn = turn_of(self._request.call_id, self._next, utterance, Action.SAY)
+        said = Delivered("年化百分之四", "rate", 0.9, start_s, end_s)
+        self._next += 1
+        return TurnResult(
+            0,
+            Action.SAY,
+            (),
+            replace(turn, delivered=said, delivery=Delivery.SUGGEST),
+            str(self._next).encode(),
+        )
+
+    async def speak(self, text: str) -> Audio:
+        self._server.spoken.append(text)
+        return Audio(tone(1500, 600))
 
     async def commit(self, generation: int) -> None:
         self._next = self._results[generation]
@@ -155,6 +187,7 @@ class Memory:
 
     answers: list[str] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
+    takeovers: list[Takeover] = field(default_factory=list)
     records: list[CallRecord] = field(default_factory=list)
 
     def answered(self, request: CallRequest, worker: str) -> None:
@@ -162,6 +195,9 @@ class Memory:
 
     def turn(self, turn: Turn) -> None:
         self.turns.append(turn)
+
+    def taken_over(self, takeover: Takeover) -> None:
+        self.takeovers.append(takeover)
 
     def ended(self, record: CallRecord) -> None:
         self.records.append(record)

@@ -17,10 +17,15 @@ import numpy as np
 class Telephone:
     """A phone in another process."""
 
-    def __init__(self, sip_port: int = 0) -> None:
+    def __init__(self, sip_port: int = 0, follow_refer: bool = True) -> None:
         root = Path(__file__).resolve().parents[2]
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("phone.py")), str(sip_port)],
+            [
+                sys.executable,
+                str(Path(__file__).with_name("phone.py")),
+                str(sip_port),
+                str(int(follow_refer)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"},

@@ -17,7 +17,7 @@ from voicebot.call.pipeline import Pipeline
 from voicebot.call.speculation import SpeculationTuning, wait_ms
 from voicebot.domain.answering import Finding
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
-from voicebot.domain.call import CallRequest, EndCause, Outcome, Progress, PromptRef, TurnResult
+from voicebot.domain.call import CallRequest, Delivery, EndCause, Outcome, Progress, PromptRef, TurnResult
 from voicebot.domain.dialogue import Snapshot
 from voicebot.domain.errors import InferenceError
 from voicebot.domain.ports import RecognitionStream
@@ -54,6 +54,8 @@ class LocalConversation:
         self._deciding: asyncio.Future[TurnResult] | None = None
         self._gone_on = asyncio.Event()  # the customer, since the newest decision was asked for
         self._wasted_ms = 0.0  # CPU of decisions since the last commit that came to nothing
+        self._delivery = Delivery.SPEAK
+        self._agent_stream: RecognitionStream | None = None
         self._on_progress: Callable[[Progress], None] = lambda _: None
         self._on_finding: Callable[[Finding], None] = lambda _: None
         self._overhearing: Overhearing | None = None
@@ -63,6 +65,7 @@ class LocalConversation:
         """Begin, or resume from a snapshot. Raises PlaybookError, InferenceError."""
         if self._snapshot is not None:
             raise InferenceError(f"call {request.call_id} is open already")
+        self._delivery = request.delivery
         if snapshot:
             self._snapshot = await self._blocking(lambda: self._pipeline.resume(request, snapshot))
         else:
@@ -166,6 +169,8 @@ class LocalConversation:
                 score = told.endpoint_score
                 self._on_progress(told)
         wait = wait_ms(self._tuning, score, expect, load, barged_in=utterance.barged_in)
+        if self._delivery is Delivery.SUGGEST:
+            wait = 0  # an agent waits for it, and reads while the customer may go on
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait / 1000):
                 await gone_on.wait()
@@ -180,6 +185,10 @@ class LocalConversation:
         if result is None:
             raise InferenceError(f"generation {generation} was not decided here")
         self._snapshot = codec.decode(Snapshot, result.snapshot)
+        self._advance(generation)
+
+    def _advance(self, generation: int) -> None:
+        """Forget the speech of a generation that became real; later speech is a new utterance's."""
         self._committed = generation
         self._results.clear()
         self._wasted_ms = 0.0
@@ -188,6 +197,39 @@ class LocalConversation:
         self._speech.clear()
         for number, pcm in kept:
             self.speech(number, pcm)
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Have decisions spoken, or only suggested, from now on."""
+        self._delivery = delivery
+
+    def agent_speech(self, pcm: bytes) -> None:
+        """Take what a person of ours says, in order."""
+        if self._snapshot is None or not pcm:
+            return
+        if self._agent_stream is None:
+            self._agent_stream = self._pipeline.listen_to_agent(self._snapshot)
+        self._agent_stream.feed(pcm)
+
+    async def agent_said(self, generation: int, start_s: float, end_s: float) -> TurnResult:
+        """Recognise what the person said, and advance by it, not by the decision. Raises InferenceError."""
+        snapshot, stream = self._open(), self._agent_stream
+        self._agent_stream = None
+        decided = self._results.get(generation)
+        pipeline = self._pipeline
+
+        def work() -> TurnResult:
+            heard = pipeline.recognise(stream, final=True)
+            return pipeline.delivered(snapshot, decided, heard, (start_s, end_s), at=datetime.now(UTC))
+
+        result = await self._blocking(work)
+        self._snapshot = codec.decode(Snapshot, result.snapshot)
+        if decided is not None:
+            self._advance(generation)
+        return result
+
+    async def speak(self, text: str) -> Audio:
+        """Return a text as speech for our own people. Raises SynthesisError."""
+        return await self._blocking(lambda: self._pipeline.speak(text))
 
     async def prompt(self, ref: PromptRef) -> Audio:
         """Return a prompt's audio. Raises SynthesisError."""
@@ -259,7 +301,13 @@ class LocalConversation:
                 loop.call_soon_threadsafe(self._on_progress, told)
         recognise_ms = (time.perf_counter() - began) * 1000
         return self._pipeline.decide(
-            snapshot, utterance, transcript, generation, at=datetime.now(UTC), recognise_ms=recognise_ms
+            snapshot,
+            utterance,
+            transcript,
+            generation,
+            at=datetime.now(UTC),
+            recognise_ms=recognise_ms,
+            speak=self._delivery is Delivery.SPEAK,
         )
 
     def _timed(self, result: TurnResult, cpu_ms: float) -> TurnResult:
@@ -278,6 +326,11 @@ class LocalConversation:
         if self._snapshot is None:
             raise InferenceError("the call is not open")
         return self._snapshot
+
+    def _end_agent_stream(self) -> None:
+        if self._agent_stream is not None:
+            self._agent_stream.abort()
+        self._agent_stream = None
 
     def _end_stream(self) -> None:
         if self._stream is not None:

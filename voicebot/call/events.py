@@ -7,17 +7,46 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from voicebot.call.listening import Noticed
+from voicebot.call.plan import Plan, TakeoverTimes
 from voicebot.call.prompts import PromptMemory
 from voicebot.call.turns import Output, TurnTuning
 from voicebot.domain.answering import Finding
 from voicebot.domain.audio import Audio
-from voicebot.domain.call import TurnResult
-from voicebot.domain.ports import Conversation, Journal
-from voicebot.telephony import Leg, LegEvent
+from voicebot.domain.call import Delivery, TurnResult
+from voicebot.domain.people import Takeover
+from voicebot.domain.ports import AgentDesk, Conversation, Journal
+from voicebot.telephony import Ended, Leg, LegEvent
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """A takeover succeeded or failed."""
+
+    record: Takeover
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLeft:
+    """The agent's leg is over."""
+
+    ended: Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What the agent said was understood, in place of the decision of a generation."""
+
+    result: TurnResult
+    generation: int
 
 
 class Phone(Protocol):
     """Places calls: the user agent."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more leg can be had."""
 
     def call(
         self,
@@ -44,7 +73,8 @@ class SessionConfig:
     tuning: TurnTuning = field(default_factory=TurnTuning)
     open_timeout_s: float = 5.0
     decide_timeout_s: float = 8.0
-    transfer_timeout_s: float = 30.0
+    desk: AgentDesk | None = None  # finds agents; None = takeovers go to request.transfer_uri alone
+    takeover: TakeoverTimes = field(default_factory=TakeoverTimes)
     overhear_s: float = 15.0  # after the answer, while it is found what answered
 
 
@@ -72,10 +102,24 @@ class HangUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class TakeOver:
     """Someone on our side hands the call over."""
 
-    target_uri: str
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Someone on our side lets the bot speak, or only suggest."""
+
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """A supervisor's phone is to join."""
+
+    uri: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +129,19 @@ class Overheard:
     pcm: bytes
 
 
-Event = LegEvent | Output | Decided | Failed | HangUp | Transfer | Overheard | Finding
+Event = (
+    LegEvent
+    | Output
+    | Noticed
+    | Decided
+    | Failed
+    | HangUp
+    | TakeOver
+    | TakenOver
+    | AgentLeft
+    | Followed
+    | Switch
+    | Whisper
+    | Overheard
+    | Finding
+)

@@ -18,6 +18,7 @@ from voicebot.call.spool import Spool
 from voicebot.codec import decode, encode
 from voicebot.domain.call import CallRecord, CallRequest, Turn
 from voicebot.domain.errors import DataError, StoreError
+from voicebot.domain.people import Takeover
 from voicebot.store.calls import CallRepository
 from voicebot.store.session import Database
 
@@ -39,11 +40,12 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened; exactly one of the three is set."""
+    """One thing that happened; exactly one of the four is set."""
 
     answered: Answered | None = None
     turn: Turn | None = None
     ended: CallRecord | None = None
+    takeover: Takeover | None = None
 
 
 class PostgresJournal:
@@ -79,6 +81,10 @@ class PostgresJournal:
     def turn(self, turn: Turn) -> None:
         """A turn was committed. A decision with do_not_call writes that in the same transaction."""
         self._add(Event(turn=turn))
+
+    def taken_over(self, takeover: Takeover) -> None:
+        """A takeover succeeded or failed."""
+        self._add(Event(takeover=takeover))
 
     def ended(self, record: CallRecord) -> None:
         """The call attempt ended."""
@@ -212,6 +218,8 @@ def _store(calls: CallRepository, event: Event) -> None:
         calls.turn(event.turn)
     if event.ended:
         calls.ended(event.ended)
+    if event.takeover:
+        calls.taken_over(event.takeover)
 
 
 def replay_left_over(database: Database, directory: Path, timeout_s: float = 30.0) -> int:

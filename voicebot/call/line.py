@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from voicebot.call.listening import Listening, Noticed
 from voicebot.call.turns import Flush, Output, Play, TurnMachine
 from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, SILENT_FRAME
 from voicebot.speech.segmentation.vad import VoiceDetector
 from voicebot.telephony import Leg, Recording
 from voicebot.telephony.playout import comfort_noise
 
+Tap = Callable[[bytes, bytes], None]  # one frame of the customer, one of ours
 OVERHEARD_BYTES = 10 * FRAME_BYTES  # passed on at a time
 
 
@@ -25,7 +27,7 @@ class Line:
         self,
         leg: Leg,
         machine: TurnMachine,
-        on_output: Callable[[Output], None],
+        on_output: Callable[[Output | Noticed], None],
         on_overheard: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         """Join them; nothing flows before `overhear` or `start`."""
@@ -37,6 +39,11 @@ class Line:
         self._lock = threading.Lock()
         self._recording: Recording | None = None
         self._said = SILENT_FRAME
+        self._listening: Listening | None = None  # while a person talks through us
+        self._agent: Leg | None = None
+        self._agent_detector = VoiceDetector()
+        self._agent_said = SILENT_FRAME
+        self._taps: tuple[Tap, ...] = ()
         self._overheard = bytearray()
         self._overhear_frames = 0  # still to be passed on
         leg.playout.noise = comfort_noise()
@@ -65,6 +72,48 @@ class Line:
         with self._lock:
             self._do(step(self._machine))
 
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds since the answer."""
+        return self._machine.now_ms
+
+    def tap(self, take: Tap) -> None:
+        """Have every frame of both directions passed on, from the media thread."""
+        self._taps = (*self._taps, take)
+
+    def untap(self, take: Tap) -> None:
+        """End that. Harmless if it is not there."""
+        self._taps = tuple(one for one in self._taps if one is not take)
+
+    def follow(self, agent: Leg) -> None:
+        """A person talks with the customer from now on: listen to both, and record the person as ours."""
+        with self._lock:
+            self._listening = Listening(self._machine.tuning, self._machine.now_ms, self._machine.generation)
+        self._agent = agent
+        agent.on_frame = self._hear_agent
+
+    def unfollow(self) -> None:
+        """The person does not talk any more. Decisions that come now are newer than all before."""
+        agent, self._agent = self._agent, None
+        self._agent_said = SILENT_FRAME
+        if agent is not None:
+            agent.on_frame = None
+        with self._lock:
+            listening, self._listening = self._listening, None
+            if listening is not None:
+                self._machine.generation = max(self._machine.generation, listening.generation)
+
+    def _hear_agent(self, pcm: bytes) -> None:
+        self._agent_said = pcm
+        voiced = self._agent_detector.is_speech(pcm)
+        with self._lock:
+            if self._listening is not None:
+                self._notice(self._listening.agent(pcm, voiced))
+
+    def _notice(self, noticed: list[Noticed]) -> None:
+        for one in noticed:
+            self._on_output(one)
+
     def _pass_on(self, pcm: bytes) -> None:
         if self._overhear_frames <= 0:
             return
@@ -80,9 +129,14 @@ class Line:
         voiced = self._detector.is_speech(pcm)
         with self._lock:
             self._do(self._machine.frame(pcm, voiced))
+            if self._listening is not None:
+                self._notice(self._listening.customer(pcm, voiced))
+        ours = self._agent_said if self._agent is not None else self._said
         recording = self._recording
         if recording is not None:
-            recording.write(pcm, self._said)
+            recording.write(pcm, ours)
+        for take in self._taps:
+            take(pcm, ours)
 
     def _next_frame(self) -> bytes:
         self._said = self._leg.playout.next_frame()

@@ -21,11 +21,14 @@ import structlog
 from voicebot import codec
 from voicebot.call.protection import protected_ms
 from voicebot.dialogue import wording
+from voicebot.dialogue.following import follow, match
+from voicebot.dialogue.offers import offers
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
-from voicebot.domain.call import CallRequest, EndCause, Outcome, PromptRef, Turn, TurnResult
-from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Snapshot
+from voicebot.domain.call import CallRequest, Delivery, EndCause, Outcome, PromptRef, Turn, TurnResult
+from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation, Snapshot
 from voicebot.domain.emotion import CALM, Emotion, EmotionLabel, SpeakerBaseline
 from voicebot.domain.errors import InferenceError, VoicebotError
+from voicebot.domain.people import Delivered
 from voicebot.domain.ports import (
     DialoguePolicy,
     EmotionAnalyzer,
@@ -37,7 +40,7 @@ from voicebot.domain.ports import (
     Recognizer,
     SituationReader,
 )
-from voicebot.domain.script import Playbook, Style
+from voicebot.domain.script import Action, Playbook, Style
 from voicebot.domain.speech import Expectation, Prosody, Transcript, Utterance, UtteranceKind
 from voicebot.domain.understanding import Understanding
 
@@ -192,6 +195,7 @@ class Pipeline:
         *,
         at: datetime,
         recognise_ms: float = 0.0,
+        speak: bool = True,
     ) -> TurnResult:
         """Return the decision on an utterance, with the next snapshot.
 
@@ -202,6 +206,7 @@ class Pipeline:
             generation: under which the line worker asked.
             at: now, UTC.
             recognise_ms: how long the transcript took, for the record.
+            speak: the script will be spoken to the customer; else it is only suggested, and not rendered.
 
         Raises:
             VoicebotError: a script is missing or can not be spoken.
@@ -227,7 +232,7 @@ class Pipeline:
             )
             decision = replace(decision, model_version=self._ranker.version)
         with step("prompts"):
-            prompts = self._prepare(decision, playbook)
+            prompts = self._prepare(decision, playbook) if speak else ()
         turn = _turn(snapshot, utterance, understanding, decision, prompts, at, step)
         return TurnResult(
             generation,
@@ -237,7 +242,51 @@ class Pipeline:
             codec.encode(replace(snapshot, state=after, baseline=baseline)),
             decision.expect,
             decision.patience_ms,
+            offers(decision, state, playbook, seed),
         )
+
+    def delivered(
+        self,
+        snapshot: Snapshot,
+        decided: TurnResult | None,
+        transcript: Transcript,
+        span_s: tuple[float, float],
+        *,
+        at: datetime,
+    ) -> TurnResult:
+        """Return the turn in which a person of ours spoke, with the next snapshot.
+
+        Args:
+            snapshot: the state as of the last commit.
+            decided: the decision on the customer's utterance before it; None = the customer said nothing.
+            transcript: of the person's words.
+            span_s: from when to when, seconds since the answer.
+            at: now, UTC.
+        """
+        playbook = self._playbook(snapshot.state)
+        suggested = tuple(one.script_id for one in decided.suggested) if decided else ()
+        script_id, alike = match(transcript.text, playbook, snapshot.state.scene, suggested)
+        said = Delivered(transcript.text, script_id, alike, *span_s)
+        turn = decided.turn if decided else _unasked(snapshot, said, playbook, at)
+        after = codec.decode(Snapshot, decided.snapshot) if decided else snapshot
+        state = follow(snapshot.state, after.state if decided else None, said, playbook)
+        return TurnResult(
+            decided.generation if decided else 0,
+            Action.SAY,
+            (),
+            replace(turn, delivered=said, delivery=Delivery.SUGGEST),
+            codec.encode(replace(after, state=state)),
+        )
+
+    def listen_to_agent(self, snapshot: Snapshot) -> RecognitionStream:
+        """Open a stream for a person of ours, who mostly says scripts."""
+        playbook = self._playbook(snapshot.state)
+        lines = tuple(script.text for script in playbook.scripts.values())
+        return self._recognizer.open(LINE_RATE_HZ, Expectation((), playbook.keywords, lines))
+
+    def speak(self, text: str) -> Audio:
+        """Return a text as speech for our own people. Raises SynthesisError."""
+        return self._prompts.audio(self._prompts.prepare(text, Style.NEUTRAL).key)
 
     def audio(self, key: str) -> Audio:
         """Return a prepared prompt's audio."""
@@ -284,6 +333,34 @@ class Pipeline:
                 self._protected_ms[prompt.key] = until
             prompt = replace(prompt, protected_ms=until)
         return (prompt,)
+
+
+def _unasked(snapshot: Snapshot, said: Delivered, playbook: Playbook, at: datetime) -> Turn:
+    """Return the turn of a person who spoke although the customer had said nothing."""
+    state = snapshot.state
+    nothing = Understanding(Transcript(""), (), None, Emotion(EmotionLabel.CALM, CALM), state.situation)
+    decision = Decision(
+        Action.SAY,
+        said.script_id,
+        said.text,
+        Style.NEUTRAL,
+        (),
+        ("坐席自己说的",),
+        Relation.ANSWERS,
+        state.scene,
+        state.scene,
+        playbook_version=playbook.version,
+    )
+    return Turn(
+        snapshot.call_id,
+        state.turn,
+        at,
+        UtteranceKind.SILENCE,
+        said.start_s,
+        said.start_s,
+        nothing,
+        decision,
+    )
 
 
 def _customer_lines(playbook: Playbook) -> tuple[str, ...]:

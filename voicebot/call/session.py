@@ -14,17 +14,25 @@ import structlog
 
 from voicebot.call.answering import MESSAGE_S, leave_message, with_finding
 from voicebot.call.events import (
+    AgentLeft,
     Decided,
     Event,
     Failed,
+    Followed,
     HangUp,
     Overheard,
     Phone,
     SessionConfig,
-    Transfer,
+    Switch,
+    TakenOver,
+    TakeOver,
+    Whisper,
 )
 from voicebot.call.fallback import outcome_without_inference
-from voicebot.call.line import Line
+from voicebot.call.human import HumanSide, reason_of
+from voicebot.call.line import Line, Tap
+from voicebot.call.listening import AgentPaused, AgentSpeech, Settled
+from voicebot.call.plan import Plan
 from voicebot.call.turns import (
     Answer,
     Commit,
@@ -37,8 +45,18 @@ from voicebot.call.turns import (
     stretches_of,
 )
 from voicebot.domain.answering import Finding, cause_of
-from voicebot.domain.call import CallEvent, CallRecord, CallRequest, Direction, EndCause, Outcome
-from voicebot.domain.errors import InferenceError, VoicebotError
+from voicebot.domain.call import (
+    CallEvent,
+    CallRecord,
+    CallRequest,
+    Delivery,
+    Direction,
+    EndCause,
+    Outcome,
+    Turn,
+)
+from voicebot.domain.errors import InferenceError, TelephonyError, VoicebotError
+from voicebot.domain.people import TakeoverKind, TakeoverReason
 from voicebot.domain.ports import Conversation
 from voicebot.domain.script import Action
 from voicebot.domain.speech import UtteranceKind
@@ -65,24 +83,26 @@ class CallSession:
         request: CallRequest,
         config: SessionConfig,
         *,
-        phone: Phone | None = None,
+        phone: Phone,
         leg: Leg | None = None,
         on_event: Callable[[CallEvent], None] = lambda _: None,
     ) -> None:
-        """Make the session of an outbound call (`phone`) or an inbound one (`leg`)."""
+        """Make the session of an outbound call, or of an inbound one (`leg`)."""
         self.request = request
-        self._config = config
+        self.config = config
         self._phone = phone
         self._leg = leg
         self._on_event = on_event
         self._inbox: asyncio.Queue[Event] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
         self._machine = TurnMachine(config.tuning)
         self._line: Line | None = None
-        self._conversation = self._new_conversation()
+        self.conversation = self._new_conversation()
         self._snapshot = b""
         self._speech = bytearray()  # since the last commit: what a new stream would need
         self._asked: Decide | None = None
-        self._decided: Decided | None = None
+        self._decided: Decided | None = None  # and not committed yet
+        self._last: Turn | None = None  # that the bot spoke
         self._task: asyncio.Task[None] | None = None
         self._retried = False
         self._lost = False  # inference is gone for good
@@ -95,6 +115,7 @@ class CallSession:
         self._opted_out = False
         self._recording = ""
         self._found: Finding | None = None  # what answered
+        self.human = HumanSide(self, phone)
 
     # -- for the worker --
 
@@ -102,9 +123,14 @@ class CallSession:
         """End the call."""
         self._inbox.put_nowait(HangUp())
 
-    def transfer(self, target_uri: str) -> None:
-        """Hand the call over."""
-        self._inbox.put_nowait(Transfer(target_uri))
+    def do(self, event: TakeOver | Switch | Whisper) -> None:
+        """Have a person join, or the bot speak or only suggest."""
+        self._inbox.put_nowait(event)
+
+    def listen(self, take: Tap) -> Callable[[], None]:
+        """Have every frame of both directions passed on, from the media thread; return what ends that."""
+        self.line.tap(take)
+        return lambda: self.line.untap(take)
 
     async def run(self) -> CallRecord:
         """Conduct the call and return its record, which is in the journal by then."""
@@ -128,8 +154,8 @@ class CallSession:
     async def _open(self) -> bool:
         """Open the conversation. Without inference nobody is called, and no INVITE is answered."""
         try:
-            async with asyncio.timeout(self._config.open_timeout_s):
-                self._snapshot = await self._conversation.open(self.request)
+            async with asyncio.timeout(self.config.open_timeout_s):
+                self._snapshot = await self.conversation.open(self.request)
         except (TimeoutError, VoicebotError) as error:
             log.warning("no inference for a call", call_id=self.request.call_id, error=str(error))
             self._cause = EndCause.FAILURE
@@ -142,13 +168,8 @@ class CallSession:
 
     def _begin(self) -> None:
         """Dial, or ring; and have the opening decided meanwhile."""
-        loop = asyncio.get_running_loop()
-
-        def post(event: Event) -> None:
-            loop.call_soon_threadsafe(self._inbox.put_nowait, event)
-
+        post = self.post
         if self._leg is None:
-            assert self._phone is not None, "an outbound call needs a phone"
             self._emit("dialling")
             self._leg = self._phone.call(
                 self.request.to_uri,
@@ -162,6 +183,8 @@ class CallSession:
         self._line = Line(self._leg, self._machine, post, lambda pcm: post(Overheard(pcm)))
         self._leg.listen(post)
         self._line.act(TurnMachine.begin)
+        if self.human.talks:
+            self._line.act(TurnMachine.stop)  # the opening is only suggested
 
     # -- what happens --
 
@@ -173,7 +196,7 @@ class CallSession:
                 self._emit("ringing")
                 self._overhear(self.request.ring_timeout_s)
             case Overheard(pcm):
-                self._conversation.overhear(pcm, answered=self._answered_at is not None)
+                self.conversation.overhear(pcm, answered=self._answered_at is not None)
             case Finding():
                 self._on_finding(event)
             case Answered():
@@ -194,13 +217,10 @@ class CallSession:
                 await self._on_failed(event)
             case Finish(action):
                 self._finish(action)
-            case Transfer(target_uri):
-                self._act(TurnMachine.stop)
-                self._transfer(target_uri)
-            case TransferEnded(ok=True):
-                self._cause = EndCause.TRANSFERRED
-            case TransferEnded(ok=False):
-                self._act(TurnMachine.resume)
+            case TakeOver() | TakenOver() | AgentLeft() | Switch() | Whisper() | TransferEnded():
+                await self._on_human(event)
+            case Settled() | AgentSpeech() | AgentPaused() | Followed():
+                self._on_talk(event)
             case HangUp():
                 self._leg_now().hang_up()
             case NoMedia():
@@ -209,16 +229,62 @@ class CallSession:
             case Ended():
                 self._ended = event
 
+    async def _on_human(
+        self, event: TakeOver | TakenOver | AgentLeft | Switch | Whisper | TransferEnded
+    ) -> None:
+        """A person joins, leaves, or lets the bot speak."""
+        match event:
+            case TakeOver(plan):
+                self.human.take_over(plan)
+            case TransferEnded():
+                self.human.transfer_ended(event)
+            case TakenOver(record):
+                left = self.human.taken_over(record)
+                if left or (self.human.talks and record.reason is not TakeoverReason.CAMPAIGN):
+                    self._cause = EndCause.TRANSFERRED
+            case AgentLeft(ended):
+                await self.human.agent_left(ended)
+            case Switch(delivery):
+                self._cause = None if delivery is Delivery.SPEAK else self._cause
+                self.human.switch(delivery)
+            case Whisper(uri):
+                self.human.whisper(uri)
+
+    def _on_talk(self, event: Settled | AgentSpeech | AgentPaused | Followed) -> None:
+        """While a person talks: what was said is suggested for, and moves the dialogue."""
+        match event:
+            case Settled(generation):
+                if self._decided is not None and self._decided.result.generation == generation:
+                    self._suggest(final=True)
+            case AgentSpeech(pcm):
+                self.conversation.agent_speech(pcm)
+            case AgentPaused():
+                decided = self._decided.result.generation if self._decided is not None else 0
+                self.later(self.human.follow(event, decided))
+            case Followed(result, generation):
+                self._snapshot = result.snapshot
+                if self._decided is not None and self._decided.result.generation == generation:
+                    self._asked = self._decided = None
+                    self._speech.clear()
+                self._journal(replace(result.turn, at=datetime.now(UTC)))
+
+    def _suggest(self, *, final: bool) -> None:
+        assert self._decided is not None
+        assert self._asked is not None
+        self.human.suggest(self._decided, self._asked.utterance, final=final)
+
     def _on_answered(self) -> None:
         self._answered_at = datetime.now(UTC)
         assert self._line is not None
         self._line.start(self._record())
-        self._overhear(self._config.overhear_s)
-        self._config.journal.answered(self.request, self._config.worker)
+        self._overhear(self.config.overhear_s)
+        self.config.journal.answered(self.request, self.config.worker)
         self._emit("answered")
+        if self.request.agent_id and self.human.talks:
+            self.human.take_over(Plan(TakeoverReason.CAMPAIGN, TakeoverKind.BRIDGE, self.request.agent_id))
 
     def _record(self) -> Recording | None:
-        root = self._config.recordings
+        root = self.config.recordings
         if root is None or not self.request.record:
             return None
         key = f"{self._started_at:%Y/%m/%d}/{self.request.call_id}.wav"
@@ -232,10 +298,10 @@ class CallSession:
 
     def _send(self, speech: Send) -> None:
         self._speech += speech.pcm
-        self._conversation.speech(speech.generation, speech.pcm)
+        self.conversation.speech(speech.generation, speech.pcm)
 
     def _new_conversation(self) -> Conversation:
-        conversation = self._config.conversation()
+        conversation = self.config.conversation()
         conversation.listen(lambda progress: self._act(lambda machine: machine.progress(progress)))
         conversation.notice(self._inbox.put_nowait)
         return conversation
@@ -245,7 +311,7 @@ class CallSession:
         self._decided = None
         if self._task is not None:
             self._task.cancel()
-        self._task = asyncio.create_task(self._decide(self._conversation, asked))
+        self._task = asyncio.create_task(self._decide(self.conversation, asked))
         await asyncio.sleep(0)  # it has asked before more speech is sent
 
     def _forget(self, generation: int) -> None:
@@ -258,10 +324,10 @@ class CallSession:
     async def _decide(self, conversation: Conversation, asked: Decide) -> None:
         begun = time.perf_counter()
         try:
-            async with asyncio.timeout(self._config.decide_timeout_s):
+            async with asyncio.timeout(self.config.decide_timeout_s):
                 result = await conversation.decide(asked.generation, asked.utterance)
                 decided = time.perf_counter()
-                audio = [await self._config.prompts.get(conversation, ref) for ref in result.prompts]
+                audio = [await self.config.prompts.get(conversation, ref) for ref in result.prompts]
         except TimeoutError:
             self._inbox.put_nowait(Failed(asked.generation, "no decision in time"))
         except VoicebotError as error:
@@ -280,6 +346,9 @@ class CallSession:
         if self._asked is None or result.generation != self._asked.generation:
             return
         self._decided = decided
+        if self.human.talks:
+            self._suggest(final=False)
+            return
         stretches = tuple(
             stretch
             for ref, audio in zip(result.prompts, decided.audio, strict=True)
@@ -298,6 +367,7 @@ class CallSession:
         self._snapshot = decided.result.snapshot
         self._speech.clear()
         self._retried = False
+        self._decided = None
         turn = decided.result.turn
         timings = {
             **turn.timings_ms,
@@ -311,17 +381,22 @@ class CallSession:
         turn = replace(turn, at=datetime.now(UTC), timings_ms=timings, delivery=self.request.delivery)
         if commit.heard_ms is not None:
             turn = replace(turn, barged_in=True, heard_ms=commit.heard_ms)
+        self._last = turn
+        self._journal(turn)
+        try:
+            await self.conversation.commit(commit.generation)
+        except InferenceError as error:
+            # It was said, so it is real: the next decision goes to a new stream, from its snapshot.
+            log.warning("commit not delivered", call_id=self.request.call_id, error=str(error))
+
+    def _journal(self, turn: Turn) -> None:
         self._turns += 1
         if turn.kind is UtteranceKind.SPEECH:
             self._overhear(0)  # from here on the dialogue knows whom it talks to
         self._opted_out = self._opted_out or turn.decision.do_not_call
-        self._config.journal.turn(turn)
-        self._tell(CallEvent(self.request.call_id, "turn", turn.at, turn=turn))
-        try:
-            await self._conversation.commit(commit.generation)
-        except InferenceError as error:
-            # It was said, so it is real: the next decision goes to a new stream, from its snapshot.
-            log.warning("commit not delivered", call_id=self.request.call_id, error=str(error))
+        self.human.remember(turn)
+        self.config.journal.turn(turn)
+        self.tell(CallEvent(self.request.call_id, "turn", turn.at, turn=turn))
 
     async def _on_failed(self, failed: Failed) -> None:
         """Try once more on a new stream, from the last snapshot; then end the call politely."""
@@ -331,23 +406,24 @@ class CallSession:
             "decision failed", call_id=self.request.call_id, error=failed.error, again=not self._retried
         )
         if self._retried or not await self._reopen():
-            self._give_up()
+            if not self.human.talks:
+                self._give_up()
             return
         self._retried = True
         await self._ask(self._asked)
 
     async def _reopen(self) -> bool:
-        self._later(_abandon(self._conversation))
-        self._conversation = self._new_conversation()
+        self.later(_abandon(self.conversation))
+        self.conversation = self._new_conversation()
         try:
-            async with asyncio.timeout(self._config.open_timeout_s):
-                await self._conversation.open(self.request, self._snapshot)
+            async with asyncio.timeout(self.config.open_timeout_s):
+                await self.conversation.open(self.request, self._snapshot)
         except (TimeoutError, VoicebotError) as error:
             log.warning("conversation not resumed", call_id=self.request.call_id, error=str(error))
             return False
         if self._speech:
             assert self._asked is not None
-            self._conversation.speech(self._asked.generation, bytes(self._speech))
+            self.conversation.speech(self._asked.generation, bytes(self._speech))
         return True
 
     # -- what answers --
@@ -376,28 +452,20 @@ class CallSession:
         if finding.message is None or self._answered_at is None:
             leg.hang_up()
         elif finding.speak:
-            self._later(leave_message(leg, self._config.prompts, self._conversation, finding.message))
+            self.later(leave_message(leg, self.config.prompts, self.conversation, finding.message))
         else:
             self._overhear(MESSAGE_S)
-            self._later(_hang_up_after(leg, MESSAGE_S + 60))
+            self.later(_hang_up_after(leg, MESSAGE_S + 60))
 
     # -- how it ends --
 
     def _finish(self, action: Action) -> None:
         if action is not Action.TRANSFER:
             self._leg_now().hang_up()
-        elif self.request.transfer_uri:
-            self._transfer(self.request.transfer_uri)
-        else:
-            log.warning("nobody to hand over to", call_id=self.request.call_id)
-            self._act(TurnMachine.resume)
-
-    def _transfer(self, target_uri: str) -> None:
-        try:
-            self._leg_now().transfer(target_uri, self._config.transfer_timeout_s)
-        except VoicebotError as error:
-            log.warning("no transfer", call_id=self.request.call_id, error=str(error))
-            self._act(TurnMachine.resume)
+            return
+        key = self._asked.utterance.dtmf if self._asked is not None else ""
+        reason = reason_of(self._last.decision.reasons if self._last is not None else (), key)
+        self.human.take_over(Plan(reason, self.request.takeover))
 
     def _give_up(self) -> None:
         """We can not go on: say so if the customer is there, and hang up."""
@@ -411,20 +479,23 @@ class CallSession:
             else:
                 leg.hang_up()
             return
-        apology = self._config.apology
+        apology = self.config.apology
         if apology is None:
             leg.hang_up()
             return
         leg.playout.play(apology.pcm)
-        self._later(_hang_up_after(leg, apology.duration_s + self._config.tuning.tail_ms / 1000))
+        self.later(_hang_up_after(leg, apology.duration_s + self.config.tuning.tail_ms / 1000))
 
     async def _conclude(self) -> CallRecord:
         """Close the conversation, write the journal, tell who watches."""
         assert self._ended is not None
         cause = self._cause or self._ended.cause
+        if self.human.talks and self._decided is not None:
+            self._journal(replace(self._decided.result.turn, at=datetime.now(UTC), delivery=Delivery.SUGGEST))
         for task in (self._task, *self._background):
             if task is not None:
                 task.cancel()
+        await self.human.let_go()
         if self._line is not None:
             await asyncio.to_thread(self._line.stop)
         record = CallRecord(
@@ -437,23 +508,39 @@ class CallSession:
             sip_status=self._ended.status,
             sip_reason=self._ended.reason,
             recording=self._recording,
-            worker=self._config.worker,
+            worker=self.config.worker,
             turns=self._turns,
         )
-        self._config.journal.ended(record)
-        self._tell(CallEvent(self.request.call_id, "ended", record.ended_at, record=record))
+        self.config.journal.ended(record)
+        self.tell(CallEvent(self.request.call_id, "ended", record.ended_at, record=record))
         return record
 
     async def _outcome(self, cause: EndCause) -> Outcome:
         try:
-            async with asyncio.timeout(self._config.open_timeout_s):
-                outcome = await self._conversation.close(cause)
+            async with asyncio.timeout(self.config.open_timeout_s):
+                outcome = await self.conversation.close(cause)
         except (TimeoutError, VoicebotError) as error:
             log.warning("no outcome from inference", call_id=self.request.call_id, error=str(error))
             return outcome_without_inference(cause, opted_out=self._opted_out)
         return outcome
 
     # -- small things --
+
+    @property
+    def leg(self) -> Leg:
+        """The customer's leg."""
+        return self._leg_now()
+
+    @property
+    def line(self) -> Line:
+        """The customer's line. Raises TelephonyError before the call is dialled."""
+        if self._line is None:
+            raise TelephonyError("the call is not dialled yet", hint="try again in a moment")
+        return self._line
+
+    def post(self, event: Event) -> None:
+        """Put an event into the inbox; from any thread."""
+        self._loop.call_soon_threadsafe(self._inbox.put_nowait, event)
 
     def _act(self, step: Callable[[TurnMachine], list[Output]]) -> None:
         if self._line is not None:
@@ -464,12 +551,14 @@ class CallSession:
         return self._leg
 
     def _emit(self, kind: Literal["dialling", "ringing", "answered"]) -> None:
-        self._tell(CallEvent(self.request.call_id, kind, datetime.now(UTC)))
+        self.tell(CallEvent(self.request.call_id, kind, datetime.now(UTC)))
 
-    def _tell(self, event: CallEvent) -> None:
+    def tell(self, event: CallEvent) -> None:
+        """Tell whoever watches the line."""
         self._on_event(replace(event, contact_id=self.request.contact_id))
 
-    def _later(self, work: Coroutine[None, None, None]) -> None:
+    def later(self, work: Coroutine[None, None, None]) -> None:
+        """Run something until the call ends."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)

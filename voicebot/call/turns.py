@@ -119,6 +119,8 @@ class TurnMachine:
             self._follow_speech()
             self._follow_clock()
             self._commit()
+        else:
+            self._segments.close()  # it only keeps time
         return self._done_so_far()
 
     def ready(self, answer: Answer) -> list[Output]:

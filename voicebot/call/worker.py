@@ -7,17 +7,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 
 import structlog
 
-from voicebot.call.events import SessionConfig
+from voicebot.call.events import SessionConfig, Switch, TakeOver, Whisper
+from voicebot.call.listener import Listener
+from voicebot.call.plan import Plan
 from voicebot.call.session import CallSession
-from voicebot.domain.call import CallEvent, CallRequest, LineStatus, Rejection
+from voicebot.domain.call import CallEvent, CallRequest, Delivery, LineStatus, Overheard, Rejection
 from voicebot.domain.errors import CapacityError, TelephonyError, VoicebotError
+from voicebot.domain.people import TakeoverKind, TakeoverReason
 from voicebot.domain.trunk import Trunk
 from voicebot.telephony import Leg, UserAgent, UserAgentConfig
+from voicebot.telephony.headers import check_uri
 
 log = structlog.get_logger()
 
 Resolve = Callable[[Mapping[str, str], str], Awaitable[CallRequest | Rejection]]
 SPARE_LEGS = 1  # kept free for a takeover's second leg
+LISTEN_S = 1.0  # how often a listener looks whether the call is still there
 EVENTS_KEPT = 1000  # of a watcher who does not keep up
 
 
@@ -89,7 +94,38 @@ class LineWorker:
 
     async def transfer(self, call_id: str, target_uri: str) -> None:
         """Hand a call over."""
-        self._find(call_id).transfer(target_uri)
+        self._find(call_id).do(TakeOver(Plan(TakeoverReason.SUPERVISOR, target_uri=target_uri)))
+
+    async def take_over(
+        self, call_id: str, agent_id: str = "", kind: TakeoverKind = TakeoverKind.AUTO
+    ) -> None:
+        """Hand a call to an agent of ours."""
+        if self._session.desk is None:
+            raise TelephonyError("there is no agents' desk here", hint="give a target address instead")
+        self._find(call_id).do(TakeOver(Plan(TakeoverReason.SUPERVISOR, kind, agent_id)))
+
+    async def deliver(self, call_id: str, delivery: Delivery) -> None:
+        """Let the bot speak, or only suggest to the person on the line."""
+        self._with_agent(call_id).do(Switch(delivery))
+
+    async def whisper(self, call_id: str, uri: str) -> None:
+        """Let a supervisor's phone join, heard by the agent alone."""
+        call = self._with_agent(call_id)
+        if not self._agent.has_room:
+            raise CapacityError("every leg of this line worker is in use", hint="listen in by the browser")
+        call.do(Whisper(check_uri(uri)))
+
+    async def listen(self, call_id: str) -> AsyncIterator[Overheard]:
+        """Yield both directions of a call, 100 ms at a time; ends with the call, or if nobody keeps up."""
+        call, tap = self._find(call_id), Listener()
+        end = call.listen(tap.take)
+        try:
+            while self._calls.get(call_id) is call:
+                heard = await tap.next(LISTEN_S)
+                if heard is not None:
+                    yield heard
+        finally:
+            end()
 
     def watch(self) -> AsyncIterator[CallEvent]:
         """Yield the events of all calls from this moment; ends if the watcher falls far behind."""
@@ -97,10 +133,16 @@ class LineWorker:
         self._watchers.add(events)
         return self._follow(events)
 
+    def _with_agent(self, call_id: str) -> CallSession:
+        call = self._find(call_id)
+        if not call.human.present:
+            raise TelephonyError("nobody of ours is on this call", hint="take it over first")
+        return call
+
     async def status(self) -> LineStatus:
         """Return how it stands."""
         return LineStatus(
-            self._session.worker, self.sip_uri, self.capacity, self._busy(), draining=self._draining
+            self._session.worker, self.sip_uri, self.capacity, self._used(), draining=self._draining
         )
 
     async def drain(self) -> None:
@@ -123,8 +165,12 @@ class LineWorker:
     def _busy(self) -> int:
         return len(self._calls) + self._arriving
 
+    def _used(self) -> int:
+        """Calls, and legs of people beside them: a bridged call counts for two."""
+        return max(self._busy(), min(self._agent.busy, self.capacity))
+
     def _full(self) -> bool:
-        return self._busy() >= self.capacity or self._agent.busy >= self._agent.capacity
+        return self._used() >= self.capacity
 
     def _find(self, call_id: str) -> CallSession:
         call = self._calls.get(call_id)
@@ -138,7 +184,7 @@ class LineWorker:
         self._loop.call_soon_threadsafe(self._admit, leg)
 
     def _admit(self, leg: Leg) -> None:
-        if self._draining or self._busy() >= self.capacity:
+        if self._draining or self._busy() >= self.capacity or self._agent.busy > self.capacity:
             leg.refuse(503, "draining" if self._draining else "all lines are busy")
             return
         self._arriving += 1
@@ -156,7 +202,7 @@ class LineWorker:
         elif answer.call_id in self._calls:
             leg.refuse(400, "this call is under way already")
         else:
-            self._conduct(CallSession(answer, self._session, leg=leg, on_event=self._tell))
+            self._conduct(CallSession(answer, self._session, phone=self._agent, leg=leg, on_event=self._tell))
 
     async def _answer_for(self, leg: Leg) -> CallRequest | Rejection:
         if self._resolve is None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal
 
 from voicebot.domain.dialogue import Decision
+from voicebot.domain.people import Delivered, SuggestedScript, Suggestion, TakeoverKind, TakeoverUpdate
 from voicebot.domain.script import Action, Expect
 from voicebot.domain.speech import UtteranceKind
 from voicebot.domain.understanding import Understanding
@@ -100,7 +101,10 @@ class CallRequest:
     slots: Mapping[str, str] = field(default_factory=dict)
     delivery: Delivery = Delivery.SPEAK
     ring_timeout_s: float = 40.0
-    transfer_uri: str = ""  # where a takeover goes; "" = none
+    transfer_uri: str = ""  # where a takeover goes; "" = to an agent who is ready
+    takeover: TakeoverKind = TakeoverKind.AUTO
+    agent_id: str = ""  # reserved by the dialer: talks from the first word; the call is a person's
+    agent_uri: str = ""  # the phone of that agent; rung before the customer is
     record: bool = True
     leave_message: bool = False  # to a mailbox, if the playbook has a message; else hang up
 
@@ -143,6 +147,7 @@ class Turn:
     barged_in: bool = False
     heard_ms: int | None = None  # of the script before; None = all
     delivery: Delivery = Delivery.SPEAK
+    delivered: Delivered | None = None  # what a person really said, with delivery `suggest`
     prompt_engine: str = ""
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 
@@ -158,6 +163,7 @@ class TurnResult:
     snapshot: bytes  # the next snapshot, opaque here
     expect: Expect = Expect.OPEN
     patience_ms: int = 6000
+    suggested: tuple[SuggestedScript, ...] = ()  # for an agent's screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +208,22 @@ class CallEvent:
     """Something that happened to a call, for whoever watches the line."""
 
     call_id: str
-    kind: Literal["dialling", "ringing", "answered", "turn", "ended"]
+    kind: Literal["dialling", "ringing", "answered", "turn", "ended", "suggestion", "takeover", "delivery"]
     at: datetime  # UTC
     contact_id: str = ""  # "" = nobody on a list
     turn: Turn | None = None  # kind turn
     record: CallRecord | None = None  # kind ended
+    suggestion: Suggestion | None = None  # kind suggestion
+    takeover: TakeoverUpdate | None = None  # kind takeover
+    delivery: Delivery | None = None  # kind delivery: how decisions reach their listener from now on
+
+
+@dataclass(frozen=True, slots=True)
+class Overheard:
+    """A stretch of a running call, for whoever listens in. 16-bit 8 kHz mono, both of one length."""
+
+    customer: bytes
+    ours: bytes  # the bot or the agent
 
 
 @dataclass(frozen=True, slots=True)

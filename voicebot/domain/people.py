@@ -120,6 +120,16 @@ class Briefing:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeoverUpdate:
+    """How far a takeover is, for whoever watches the line. `offered` comes before the agent's phone rings."""
+
+    stage: TakeoverStage
+    agent_id: str = ""  # "" = still looking for one
+    briefing: Briefing | None = None
+    result: TakeoverResult | None = None  # stage ended
+
+
+@dataclass(frozen=True, slots=True)
 class SuggestedScript:
     """A script offered to an agent."""
 

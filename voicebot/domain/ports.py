@@ -11,9 +11,11 @@ from voicebot.domain.call import (
     CallEvent,
     CallRecord,
     CallRequest,
+    Delivery,
     EndCause,
     LineStatus,
     Outcome,
+    Overheard,
     Progress,
     PromptRef,
     Turn,
@@ -21,6 +23,7 @@ from voicebot.domain.call import (
 )
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
 from voicebot.domain.emotion import Emotion, EmotionSample, SpeakerBaseline
+from voicebot.domain.people import Agent, Briefing, Takeover, TakeoverKind
 from voicebot.domain.sample import Sample
 from voicebot.domain.script import Expect, Playbook, Style
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Prosody, Transcript, Utterance
@@ -234,6 +237,22 @@ class Conversation(Protocol):
     async def commit(self, generation: int) -> None:
         """Make this generation's decision real; its snapshot is the state from now on."""
 
+    def deliver(self, delivery: Delivery) -> None:
+        """Have decisions spoken, or suggested, from now on; what is only suggested is not rendered."""
+
+    def agent_speech(self, pcm: bytes) -> None:
+        """Pass on what a person of ours says, in order. Does not block."""
+
+    async def agent_said(self, generation: int, start_s: float, end_s: float) -> TurnResult:
+        """Make real what that person said since the last time, in place of a decision.
+
+        `generation` is the decision on the customer's utterance that was answered; 0 = none. The result's
+        turn tells what was delivered, its snapshot is the state from now on.
+        """
+
+    async def speak(self, text: str) -> Audio:
+        """Return a text as speech for our own people: a briefing."""
+
     async def prompt(self, ref: PromptRef) -> Audio:
         """Return a prompt's audio."""
 
@@ -252,6 +271,23 @@ class LineControl(Protocol):
 
     async def transfer(self, call_id: str, target_uri: str) -> None:
         """Hand a call over (blind REFER); it goes on here if that fails."""
+
+    async def take_over(
+        self, call_id: str, agent_id: str = "", kind: TakeoverKind = TakeoverKind.AUTO
+    ) -> None:
+        """Hand a call to an agent of ours: the one named, who must be free, else whoever is ready.
+
+        It goes on here if nobody takes it.
+        """
+
+    async def deliver(self, call_id: str, delivery: Delivery) -> None:
+        """Let the bot speak, or only suggest to the person on the line. Raises TelephonyError if none is."""
+
+    async def whisper(self, call_id: str, uri: str) -> None:
+        """Let a supervisor's phone join: heard by the agent alone, hears both."""
+
+    def listen(self, call_id: str) -> AsyncIterator[Overheard]:
+        """Yield both directions of a call from now on. Costs no leg. Raises TelephonyError."""
 
     def watch(self) -> AsyncIterator[CallEvent]:
         """Yield the events of all calls from now on."""
@@ -272,8 +308,30 @@ class Journal(Protocol):
     def turn(self, turn: Turn) -> None:
         """A turn was committed. A decision with do_not_call writes that in the same transaction."""
 
+    def taken_over(self, takeover: Takeover) -> None:
+        """A takeover succeeded or failed."""
+
     def ended(self, record: CallRecord) -> None:
         """The call attempt ended."""
+
+
+class AgentDesk(Protocol):
+    """Finds people for calls, and keeps who talks with whom. Nothing raises StoreError."""
+
+    async def reserve(self, call_id: str, campaign_id: str, agent_id: str = "") -> Agent | None:
+        """Reserve the agent who waited longest, or the one named; None = nobody is free."""
+
+    async def staffed(self, campaign_id: str) -> bool:
+        """Return whether it makes sense to wait for an agent."""
+
+    async def show(self, agent: Agent, briefing: Briefing) -> None:
+        """Put what is known on the agent's screen, before the phone rings."""
+
+    async def connected(self, agent: Agent, call_id: str) -> None:
+        """The agent talks with the customer."""
+
+    async def release(self, agent: Agent, call_id: str, *, missed: bool = False) -> None:
+        """The call is over for the agent."""
 
 
 class BlobStore(Protocol):

@@ -15,8 +15,18 @@ from pydantic import ValidationError
 from voicebot import codec
 from voicebot.domain.answering import Finding
 from voicebot.domain.audio import Audio
-from voicebot.domain.call import CallRequest, EndCause, Outcome, Progress, PromptRef, Turn, TurnResult
+from voicebot.domain.call import (
+    CallRequest,
+    Delivery,
+    EndCause,
+    Outcome,
+    Progress,
+    PromptRef,
+    Turn,
+    TurnResult,
+)
 from voicebot.domain.errors import InferenceError
+from voicebot.domain.people import SuggestedScript
 from voicebot.domain.script import Action, Expect
 from voicebot.domain.speech import Utterance
 from voicebot.rpc.generated import inference_pb2 as pb
@@ -90,6 +100,7 @@ class RemoteConversation:
         self._opened: asyncio.Future[bytes] | None = None
         self._decisions: dict[int, asyncio.Future[TurnResult]] = {}
         self._closed: asyncio.Future[Outcome] | None = None
+        self._followed: asyncio.Future[TurnResult] | None = None
         self._newest = 0
         self._on_progress: Callable[[Progress], None] = lambda _: None
         self._on_finding: Callable[[Finding], None] = lambda _: None
@@ -152,6 +163,36 @@ class RemoteConversation:
             raise InferenceError(f"generation {generation} was not decided here")
         self._decisions.clear()
         self._send(pb.ToInference(commit=pb.Commit(generation=generation)))
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Have decisions spoken, or only suggested, from now on."""
+        if self._error is None and self._stream is not None:
+            with contextlib.suppress(InferenceError):
+                self._send(pb.ToInference(deliver=pb.Deliver(delivery=delivery.value)))
+
+    def agent_speech(self, pcm: bytes) -> None:
+        """Pass on what a person of ours says."""
+        if self._error is None and self._stream is not None and pcm:
+            with contextlib.suppress(InferenceError):
+                self._send(pb.ToInference(agent_speech=pb.AgentSpeech(pcm=pcm)))
+
+    async def agent_said(self, generation: int, start_s: float, end_s: float) -> TurnResult:
+        """Make real what that person said. One at a time. Raises InferenceError."""
+        self._ready()
+        self._followed = asyncio.get_running_loop().create_future()
+        said = pb.AgentSaid(generation=generation, start_s=start_s, end_s=end_s)
+        self._send(pb.ToInference(agent_said=said))
+        if generation:
+            self._decisions.clear()
+        return await self._answer(self._followed)
+
+    async def speak(self, text: str) -> Audio:
+        """Return a text as speech for our own people. Raises InferenceError."""
+        try:
+            reply = await self._stub.Speak(pb.SpeakRequest(text=text), timeout=self._timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise self._lost(error) from error
+        return Audio(reply.pcm)
 
     async def prompt(self, ref: PromptRef) -> Audio:
         """Return a prompt's audio. Raises InferenceError."""
@@ -230,6 +271,12 @@ class RemoteConversation:
                 )
             case "found":
                 self._on_finding(codec.decode(Finding, message.found.finding_json))
+            case "followed":
+                turn = codec.decode(Turn, message.followed.turn_json)
+                _set(
+                    self._followed,
+                    TurnResult(0, Action.SAY, (), turn, message.followed.snapshot),
+                )
             case "closed":
                 _set(self._closed, codec.decode(Outcome, message.closed.outcome_json))
             case "failed":
@@ -238,9 +285,11 @@ class RemoteConversation:
     def _failed(self, generation: int, error: InferenceError) -> None:
         """Take the server's word that something failed: one decision, or the call."""
         waiting = self._decisions.get(generation)
-        if waiting is not None:
+        if waiting is not None and (not waiting.done() or self._followed is None or self._followed.done()):
             if not waiting.done():  # else nobody waits any more: the customer went on
                 waiting.set_exception(error)
+        elif self._followed is not None and not self._followed.done():
+            self._followed.set_exception(error)
         elif generation == 0 or generation >= self._newest:
             self._break(error)
 
@@ -249,7 +298,7 @@ class RemoteConversation:
         self._error = self._error or error
         for task in self._tasks[:1]:
             task.cancel()  # the writer
-        for waiting in (self._opened, self._closed, *self._decisions.values()):
+        for waiting in (self._opened, self._closed, self._followed, *self._decisions.values()):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(self._error)
                 waiting.exception()  # seen: whoever gave up waiting need not hear of it
@@ -300,4 +349,5 @@ def _result(decided: pb.Decided) -> TurnResult:
         snapshot=decided.snapshot,
         expect=Expect(decided.expect),
         patience_ms=decided.patience_ms,
+        suggested=codec.decode(tuple[SuggestedScript, ...], decided.suggested_json),
     )

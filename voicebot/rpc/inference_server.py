@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from voicebot import codec
 from voicebot.domain.answering import Finding
-from voicebot.domain.call import CallRequest, EndCause, Progress, PromptRef, TurnResult
+from voicebot.domain.call import CallRequest, Delivery, EndCause, Progress, PromptRef, TurnResult
 from voicebot.domain.errors import InferenceError, VoicebotError
 from voicebot.domain.ports import Conversation
 from voicebot.domain.speech import Utterance
@@ -87,6 +87,13 @@ class _Call:
                 await asyncio.sleep(0)  # it has begun before more speech is taken
             case "commit":
                 await self._conversation.commit(message.commit.generation)
+            case "deliver":
+                self._conversation.deliver(Delivery(message.deliver.delivery))
+            case "agent_speech":
+                self._conversation.agent_speech(message.agent_speech.pcm)
+            case "agent_said":
+                self._background(self._follow(message.agent_said))
+                await asyncio.sleep(0)  # it has begun before more speech is taken
             case "close":
                 outcome = await self._conversation.close(EndCause(message.close.cause))
                 await self._write(pb.FromInference(closed=pb.Closed(outcome_json=codec.encode(outcome))))
@@ -105,6 +112,18 @@ class _Call:
             await self._fail(generation, InferenceError(f"unexpected {type(error).__name__}"))
         else:
             await self._write(pb.FromInference(decided=_decided(result)))
+
+    async def _follow(self, said: pb.AgentSaid) -> None:
+        try:
+            result = await self._conversation.agent_said(said.generation, said.start_s, said.end_s)
+        except VoicebotError as error:
+            await self._fail(said.generation, error)
+        except Exception as error:  # the edge of a task: the call goes on
+            log.exception("a person was not understood", call_id=self._call_id)
+            await self._fail(said.generation, InferenceError(f"unexpected {type(error).__name__}"))
+        else:
+            followed = pb.Followed(turn_json=codec.encode(result.turn), snapshot=result.snapshot)
+            await self._write(pb.FromInference(followed=followed))
 
     def _progress(self, progress: Progress) -> None:
         told = pb.Progress(
@@ -176,6 +195,15 @@ class _Servicer(inference_pb2_grpc.InferenceServicer):
             audio = await self._prompts.prompt(PromptRef(request.key, "", 0, ""))
         except VoicebotError as error:
             await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
+        return pb.PromptAudio(pcm=audio.pcm)
+
+    async def Speak(  # noqa: N802  # gRPC's name
+        self, request: pb.SpeakRequest, context: grpc.aio.ServicerContext[pb.SpeakRequest, pb.PromptAudio]
+    ) -> pb.PromptAudio:
+        try:
+            audio = await self._prompts.speak(request.text)
+        except VoicebotError as error:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         return pb.PromptAudio(pcm=audio.pcm)
 
 
@@ -258,4 +286,5 @@ def _decided(result: TurnResult) -> pb.Decided:
         snapshot=result.snapshot,
         expect=result.expect,
         patience_ms=result.patience_ms,
+        suggested_json=codec.encode_all(result.suggested),
     )

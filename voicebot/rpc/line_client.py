@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import grpc
 
 from voicebot import codec
-from voicebot.domain.call import CallEvent, CallRecord, CallRequest, LineStatus, Turn
+from voicebot.domain.call import CallEvent, CallRecord, CallRequest, Delivery, LineStatus, Overheard, Turn
 from voicebot.domain.errors import CapacityError, TelephonyError
+from voicebot.domain.people import Suggestion, TakeoverKind, TakeoverUpdate
 from voicebot.rpc.generated import line_pb2, line_pb2_grpc
 
 TIMEOUT_S = 5.0
@@ -48,6 +49,34 @@ class LineClient:
                 line_pb2.TransferRequest(call_id=call_id, target_uri=target_uri), timeout=TIMEOUT_S
             )
 
+    async def take_over(
+        self, call_id: str, agent_id: str = "", kind: TakeoverKind = TakeoverKind.AUTO
+    ) -> None:
+        """Hand a call to an agent of ours."""
+        with self._errors():
+            await self._stub.TakeOver(
+                line_pb2.TakeOverRequest(call_id=call_id, agent_id=agent_id, kind=kind.value),
+                timeout=TIMEOUT_S,
+            )
+
+    async def deliver(self, call_id: str, delivery: Delivery) -> None:
+        """Let the bot speak, or only suggest to the person on the line."""
+        with self._errors():
+            await self._stub.Deliver(
+                line_pb2.DeliverRequest(call_id=call_id, delivery=delivery.value), timeout=TIMEOUT_S
+            )
+
+    async def whisper(self, call_id: str, uri: str) -> None:
+        """Let a supervisor's phone join, heard by the agent alone."""
+        with self._errors():
+            await self._stub.Whisper(line_pb2.WhisperRequest(call_id=call_id, uri=uri), timeout=TIMEOUT_S)
+
+    async def listen(self, call_id: str) -> AsyncIterator[Overheard]:
+        """Yield both directions of a call from now on."""
+        with self._errors():
+            async for heard in self._stub.Listen(line_pb2.ListenRequest(call_id=call_id)):
+                yield Overheard(heard.customer, heard.ours)
+
     async def watch(self) -> AsyncIterator[CallEvent]:
         """Yield the events of all calls from now on."""
         with self._errors():
@@ -81,11 +110,15 @@ class LineClient:
 
 
 def _event(event: line_pb2.Event) -> CallEvent:
+    kind, json = event.kind, event.json
     return CallEvent(
         event.call_id,
-        event.kind,  # type: ignore[arg-type]  # written by our own server
+        kind,  # type: ignore[arg-type]  # written by our own server
         datetime.fromtimestamp(event.at, UTC),
         event.contact_id,
-        turn=codec.decode(Turn, event.json) if event.kind == "turn" else None,
-        record=codec.decode(CallRecord, event.json) if event.kind == "ended" else None,
+        turn=codec.decode(Turn, json) if kind == "turn" else None,
+        record=codec.decode(CallRecord, json) if kind == "ended" else None,
+        suggestion=codec.decode(Suggestion, json) if kind == "suggestion" else None,
+        takeover=codec.decode(TakeoverUpdate, json) if kind == "takeover" else None,
+        delivery=Delivery(json.decode()) if kind == "delivery" else None,
     )

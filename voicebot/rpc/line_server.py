@@ -9,8 +9,9 @@ import structlog
 from pydantic import ValidationError
 
 from voicebot import codec
-from voicebot.domain.call import CallEvent, CallRequest
+from voicebot.domain.call import CallEvent, CallRequest, Delivery
 from voicebot.domain.errors import CapacityError, TelephonyError, VoicebotError
+from voicebot.domain.people import TakeoverKind
 from voicebot.domain.ports import LineControl
 from voicebot.rpc.generated import line_pb2, line_pb2_grpc
 
@@ -55,6 +56,47 @@ class _Servicer(line_pb2_grpc.LineServicer):
         except VoicebotError as error:
             await _abort(context, error)
         return line_pb2.TransferReply()
+
+    async def TakeOver(  # noqa: N802
+        self, request: line_pb2.TakeOverRequest, context: Context
+    ) -> line_pb2.TakeOverReply:
+        try:
+            kind = TakeoverKind(request.kind or TakeoverKind.AUTO)
+            await self._line.take_over(request.call_id, request.agent_id, kind)
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except VoicebotError as error:
+            await _abort(context, error)
+        return line_pb2.TakeOverReply()
+
+    async def Deliver(  # noqa: N802
+        self, request: line_pb2.DeliverRequest, context: Context
+    ) -> line_pb2.DeliverReply:
+        try:
+            await self._line.deliver(request.call_id, Delivery(request.delivery))
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except VoicebotError as error:
+            await _abort(context, error)
+        return line_pb2.DeliverReply()
+
+    async def Whisper(  # noqa: N802
+        self, request: line_pb2.WhisperRequest, context: Context
+    ) -> line_pb2.WhisperReply:
+        try:
+            await self._line.whisper(request.call_id, request.uri)
+        except VoicebotError as error:
+            await _abort(context, error)
+        return line_pb2.WhisperReply()
+
+    async def Listen(  # noqa: N802
+        self, request: line_pb2.ListenRequest, context: Context
+    ) -> AsyncIterator[line_pb2.Overheard]:
+        try:
+            async for heard in self._line.listen(request.call_id):
+                yield line_pb2.Overheard(customer=heard.customer, ours=heard.ours)
+        except VoicebotError as error:
+            await _abort(context, error)
 
     async def Watch(  # noqa: N802
         self,
@@ -123,11 +165,12 @@ class LineServer:
 
 
 def _event(event: CallEvent) -> line_pb2.Event:
-    value = event.turn or event.record
+    value = event.turn or event.record or event.suggestion or event.takeover
+    json = codec.encode(value) if value is not None else (event.delivery or "").encode()
     return line_pb2.Event(
         call_id=event.call_id,
         kind=event.kind,
-        json=codec.encode(value) if value is not None else b"",
+        json=json,
         at=event.at.timestamp(),
         contact_id=event.contact_id,
     )

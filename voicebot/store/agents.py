@@ -91,10 +91,7 @@ class AgentRepository:
                 AgentRow.uri != "",
                 AgentRow.seen_at > now - PAGE_ALIVE,
                 _unoccupied(now),
-                or_(
-                    AgentRow.campaigns == literal([], JSONB),
-                    AgentRow.campaigns.has_key(campaign_id),
-                ),
+                _takes(campaign_id),
                 *((AgentRow.id == agent_id,) if agent_id else ()),
             )
             .order_by(AgentRow.idle_since)
@@ -163,12 +160,19 @@ class AgentRepository:
             AgentRow.uri != "",
             AgentRow.seen_at > now - PAGE_ALIVE,
             _unoccupied(now),
-            or_(
-                AgentRow.campaigns == literal([], JSONB),
-                AgentRow.campaigns.has_key(campaign_id),
-            ),
+            _takes(campaign_id),
         )
         return int(self._session.scalar(query) or 0)
+
+    def staffed(self, now: datetime, campaign_id: str = "") -> bool:
+        """Return whether anybody takes a campaign's calls at all, be it after a wait."""
+        query = select(AgentRow.id).where(
+            AgentRow.available,
+            AgentRow.uri != "",
+            AgentRow.seen_at > now - PAGE_ALIVE,
+            _takes(campaign_id),
+        )
+        return self._session.scalars(query.limit(1)).first() is not None
 
     def _held(self, agent_id: str, call_id: str, values: Mapping[str, Any]) -> bool:
         changed = self._session.scalars(
@@ -178,6 +182,10 @@ class AgentRepository:
             .returning(AgentRow.id)
         ).all()
         return bool(changed)
+
+
+def _takes(campaign_id: str) -> Any:
+    return or_(AgentRow.campaigns == literal([], JSONB), AgentRow.campaigns.has_key(campaign_id))
 
 
 def _unoccupied(now: datetime) -> Any:

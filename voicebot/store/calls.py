@@ -17,7 +17,16 @@ from voicebot.codec import plain
 from voicebot.domain.call import CallRecord, CallRequest, Turn
 from voicebot.domain.campaign import AttemptStatus
 from voicebot.domain.errors import DataError
-from voicebot.store.tables import AttemptRow, CallRow, ContactRow, DoNotCallRow, OutcomeRow, TurnRow
+from voicebot.domain.people import Takeover
+from voicebot.store.tables import (
+    AttemptRow,
+    CallRow,
+    ContactRow,
+    DoNotCallRow,
+    OutcomeRow,
+    TakeoverRow,
+    TurnRow,
+)
 
 EVERY_SCOPE = "all"
 
@@ -51,6 +60,21 @@ class CallRepository:
                 select(AttemptRow.contact_id).where(AttemptRow.call_id == call).scalar_subquery(),
             )
             self._never_again(contact, turn.call_id, turn.at)
+
+    def taken_over(self, takeover: Takeover) -> None:
+        """Write how an attempt to hand a call over went."""
+        values = {
+            "call_id": row_id(takeover.call_id),
+            "at": takeover.at,
+            "campaign_id": row_id(takeover.campaign_id) if takeover.campaign_id else None,
+            "reason": takeover.reason.value,
+            "kind": takeover.kind.value,
+            "result": takeover.result.value,
+            "agent_id": takeover.agent_id,
+            "waited_ms": takeover.waited_ms,
+            "detail": takeover.detail,
+        }
+        self._session.execute(insert(TakeoverRow).values(values).on_conflict_do_nothing())
 
     def ended(self, record: CallRecord) -> None:
         """Write the end of a call attempt: the call, its outcome, the attempt's status."""
@@ -170,6 +194,8 @@ def _turn_columns(turn: Turn) -> dict[str, Any]:
         "barged_in": turn.barged_in,
         "heard_ms": turn.heard_ms,
         "delivery": turn.delivery.value,
+        "delivered_script_id": turn.delivered.script_id if turn.delivered else None,
+        "delivered_text": turn.delivered.text if turn.delivered else None,
         "prompt_engine": turn.prompt_engine,
         "understanding": plain(understanding),
         "decision": plain(decision),

@@ -76,6 +76,11 @@ class UserAgent:
         """Legs in use; an INVITE that nobody answered keeps its leg for up to 32 s."""
         return max(self._held, len(self._calls))
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more leg can be had."""
+        return self.busy < self.capacity
+
     def call(
         self,
         uri: str,

@@ -44,6 +44,11 @@ class InferenceStub:
                 request_serializer=voicebot_dot_rpc_dot_generated_dot_inference__pb2.PromptRequest.SerializeToString,
                 response_deserializer=voicebot_dot_rpc_dot_generated_dot_inference__pb2.PromptAudio.FromString,
                 _registered_method=True)
+        self.Speak = channel.unary_unary(
+                '/voicebot.inference.v1.Inference/Speak',
+                request_serializer=voicebot_dot_rpc_dot_generated_dot_inference__pb2.SpeakRequest.SerializeToString,
+                response_deserializer=voicebot_dot_rpc_dot_generated_dot_inference__pb2.PromptAudio.FromString,
+                _registered_method=True)
 
 
 class InferenceServicer:
@@ -63,6 +68,13 @@ class InferenceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Speak(self, request, context):
+        """A text as speech for our own people: a briefing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InferenceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -74,6 +86,11 @@ def add_InferenceServicer_to_server(servicer, server):
             'GetPrompt': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPrompt,
                     request_deserializer=voicebot_dot_rpc_dot_generated_dot_inference__pb2.PromptRequest.FromString,
+                    response_serializer=voicebot_dot_rpc_dot_generated_dot_inference__pb2.PromptAudio.SerializeToString,
+            ),
+            'Speak': grpc.unary_unary_rpc_method_handler(
+                    servicer.Speak,
+                    request_deserializer=voicebot_dot_rpc_dot_generated_dot_inference__pb2.SpeakRequest.FromString,
                     response_serializer=voicebot_dot_rpc_dot_generated_dot_inference__pb2.PromptAudio.SerializeToString,
             ),
     }
@@ -130,6 +147,33 @@ class Inference:
             target,
             '/voicebot.inference.v1.Inference/GetPrompt',
             voicebot_dot_rpc_dot_generated_dot_inference__pb2.PromptRequest.SerializeToString,
+            voicebot_dot_rpc_dot_generated_dot_inference__pb2.PromptAudio.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Speak(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicebot.inference.v1.Inference/Speak',
+            voicebot_dot_rpc_dot_generated_dot_inference__pb2.SpeakRequest.SerializeToString,
             voicebot_dot_rpc_dot_generated_dot_inference__pb2.PromptAudio.FromString,
             options,
             channel_credentials,

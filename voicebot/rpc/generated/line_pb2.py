@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!voicebot/rpc/generated/line.proto\x12\x10voicebot.line.v1\"(\n\x10OriginateRequest\x12\x14\n\x0crequest_json\x18\x01 \x01(\x0c\"\x10\n\x0eOriginateReply\" \n\rHangUpRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\r\n\x0bHangUpReply\"6\n\x0fTransferRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x12\n\ntarget_uri\x18\x02 \x01(\t\"\x0f\n\rTransferReply\"\x0e\n\x0cWatchRequest\"T\n\x05\x45vent\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04json\x18\x03 \x01(\x0c\x12\n\n\x02\x61t\x18\x04 \x01(\x01\x12\x12\n\ncontact_id\x18\x05 \x01(\t\"\x0f\n\rStatusRequest\"[\n\x06Status\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07sip_uri\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61pacity\x18\x03 \x01(\r\x12\x0c\n\x04\x62usy\x18\x04 \x01(\r\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\"\x0e\n\x0c\x44rainRequest\"\x0c\n\nDrainReply2\xc6\x03\n\x04Line\x12Q\n\tOriginate\x12\".voicebot.line.v1.OriginateRequest\x1a .voicebot.line.v1.OriginateReply\x12H\n\x06HangUp\x12\x1f.voicebot.line.v1.HangUpRequest\x1a\x1d.voicebot.line.v1.HangUpReply\x12N\n\x08Transfer\x12!.voicebot.line.v1.TransferRequest\x1a\x1f.voicebot.line.v1.TransferReply\x12\x42\n\x05Watch\x12\x1e.voicebot.line.v1.WatchRequest\x1a\x17.voicebot.line.v1.Event0\x01\x12\x46\n\tGetStatus\x12\x1f.voicebot.line.v1.StatusRequest\x1a\x18.voicebot.line.v1.Status\x12\x45\n\x05\x44rain\x12\x1e.voicebot.line.v1.DrainRequest\x1a\x1c.voicebot.line.v1.DrainReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!voicebot/rpc/generated/line.proto\x12\x10voicebot.line.v1\"(\n\x10OriginateRequest\x12\x14\n\x0crequest_json\x18\x01 \x01(\x0c\"\x10\n\x0eOriginateReply\" \n\rHangUpRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\r\n\x0bHangUpReply\"6\n\x0fTransferRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x12\n\ntarget_uri\x18\x02 \x01(\t\"\x0f\n\rTransferReply\"B\n\x0fTakeOverRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\"\x0f\n\rTakeOverReply\"3\n\x0e\x44\x65liverRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08\x64\x65livery\x18\x02 \x01(\t\"\x0e\n\x0c\x44\x65liverReply\".\n\x0eWhisperRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\"\x0e\n\x0cWhisperReply\" \n\rListenRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"+\n\tOverheard\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\x0c\x12\x0c\n\x04ours\x18\x02 \x01(\x0c\"\x0e\n\x0cWatchRequest\"T\n\x05\x45vent\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04json\x18\x03 \x01(\x0c\x12\n\n\x02\x61t\x18\x04 \x01(\x01\x12\x12\n\ncontact_id\x18\x05 \x01(\t\"\x0f\n\rStatusRequest\"[\n\x06Status\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07sip_uri\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61pacity\x18\x03 \x01(\r\x12\x0c\n\x04\x62usy\x18\x04 \x01(\r\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\"\x0e\n\x0c\x44rainRequest\"\x0c\n\nDrainReply2\xfa\x05\n\x04Line\x12Q\n\tOriginate\x12\".voicebot.line.v1.OriginateRequest\x1a .voicebot.line.v1.OriginateReply\x12H\n\x06HangUp\x12\x1f.voicebot.line.v1.HangUpRequest\x1a\x1d.voicebot.line.v1.HangUpReply\x12N\n\x08Transfer\x12!.voicebot.line.v1.TransferRequest\x1a\x1f.voicebot.line.v1.TransferReply\x12N\n\x08TakeOver\x12!.voicebot.line.v1.TakeOverRequest\x1a\x1f.voicebot.line.v1.TakeOverReply\x12K\n\x07\x44\x65liver\x12 .voicebot.line.v1.DeliverRequest\x1a\x1e.voicebot.line.v1.DeliverReply\x12K\n\x07Whisper\x12 .voicebot.line.v1.WhisperRequest\x1a\x1e.voicebot.line.v1.WhisperReply\x12H\n\x06Listen\x12\x1f.voicebot.line.v1.ListenRequest\x1a\x1b.voicebot.line.v1.Overheard0\x01\x12\x42\n\x05Watch\x12\x1e.voicebot.line.v1.WatchRequest\x1a\x17.voicebot.line.v1.Event0\x01\x12\x46\n\tGetStatus\x12\x1f.voicebot.line.v1.StatusRequest\x1a\x18.voicebot.line.v1.Status\x12\x45\n\x05\x44rain\x12\x1e.voicebot.line.v1.DrainRequest\x1a\x1c.voicebot.line.v1.DrainReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,18 +43,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSFERREQUEST']._serialized_end=218
   _globals['_TRANSFERREPLY']._serialized_start=220
   _globals['_TRANSFERREPLY']._serialized_end=235
-  _globals['_WATCHREQUEST']._serialized_start=237
-  _globals['_WATCHREQUEST']._serialized_end=251
-  _globals['_EVENT']._serialized_start=253
-  _globals['_EVENT']._serialized_end=337
-  _globals['_STATUSREQUEST']._serialized_start=339
-  _globals['_STATUSREQUEST']._serialized_end=354
-  _globals['_STATUS']._serialized_start=356
-  _globals['_STATUS']._serialized_end=447
-  _globals['_DRAINREQUEST']._serialized_start=449
-  _globals['_DRAINREQUEST']._serialized_end=463
-  _globals['_DRAINREPLY']._serialized_start=465
-  _globals['_DRAINREPLY']._serialized_end=477
-  _globals['_LINE']._serialized_start=480
-  _globals['_LINE']._serialized_end=934
+  _globals['_TAKEOVERREQUEST']._serialized_start=237
+  _globals['_TAKEOVERREQUEST']._serialized_end=303
+  _globals['_TAKEOVERREPLY']._serialized_start=305
+  _globals['_TAKEOVERREPLY']._serialized_end=320
+  _globals['_DELIVERREQUEST']._serialized_start=322
+  _globals['_DELIVERREQUEST']._serialized_end=373
+  _globals['_DELIVERREPLY']._serialized_start=375
+  _globals['_DELIVERREPLY']._serialized_end=389
+  _globals['_WHISPERREQUEST']._serialized_start=391
+  _globals['_WHISPERREQUEST']._serialized_end=437
+  _globals['_WHISPERREPLY']._serialized_start=439
+  _globals['_WHISPERREPLY']._serialized_end=453
+  _globals['_LISTENREQUEST']._serialized_start=455
+  _globals['_LISTENREQUEST']._serialized_end=487
+  _globals['_OVERHEARD']._serialized_start=489
+  _globals['_OVERHEARD']._serialized_end=532
+  _globals['_WATCHREQUEST']._serialized_start=534
+  _globals['_WATCHREQUEST']._serialized_end=548
+  _globals['_EVENT']._serialized_start=550
+  _globals['_EVENT']._serialized_end=634
+  _globals['_STATUSREQUEST']._serialized_start=636
+  _globals['_STATUSREQUEST']._serialized_end=651
+  _globals['_STATUS']._serialized_start=653
+  _globals['_STATUS']._serialized_end=744
+  _globals['_DRAINREQUEST']._serialized_start=746
+  _globals['_DRAINREQUEST']._serialized_end=760
+  _globals['_DRAINREPLY']._serialized_start=762
+  _globals['_DRAINREPLY']._serialized_end=774
+  _globals['_LINE']._serialized_start=777
+  _globals['_LINE']._serialized_end=1539
 # @@protoc_insertion_point(module_scope)

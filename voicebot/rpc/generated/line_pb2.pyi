@@ -36,6 +36,58 @@ class TransferReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class TakeOverRequest(_message.Message):
+    __slots__ = ("call_id", "agent_id", "kind")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    agent_id: str
+    kind: str
+    def __init__(self, call_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
+
+class TakeOverReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DeliverRequest(_message.Message):
+    __slots__ = ("call_id", "delivery")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    delivery: str
+    def __init__(self, call_id: _Optional[str] = ..., delivery: _Optional[str] = ...) -> None: ...
+
+class DeliverReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WhisperRequest(_message.Message):
+    __slots__ = ("call_id", "uri")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    uri: str
+    def __init__(self, call_id: _Optional[str] = ..., uri: _Optional[str] = ...) -> None: ...
+
+class WhisperReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListenRequest(_message.Message):
+    __slots__ = ("call_id",)
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    def __init__(self, call_id: _Optional[str] = ...) -> None: ...
+
+class Overheard(_message.Message):
+    __slots__ = ("customer", "ours")
+    CUSTOMER_FIELD_NUMBER: _ClassVar[int]
+    OURS_FIELD_NUMBER: _ClassVar[int]
+    customer: bytes
+    ours: bytes
+    def __init__(self, customer: _Optional[bytes] = ..., ours: _Optional[bytes] = ...) -> None: ...
+
 class WatchRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -49,6 +49,26 @@ class LineStub:
                 request_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.TransferRequest.SerializeToString,
                 response_deserializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.TransferReply.FromString,
                 _registered_method=True)
+        self.TakeOver = channel.unary_unary(
+                '/voicebot.line.v1.Line/TakeOver',
+                request_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.TakeOverRequest.SerializeToString,
+                response_deserializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.TakeOverReply.FromString,
+                _registered_method=True)
+        self.Deliver = channel.unary_unary(
+                '/voicebot.line.v1.Line/Deliver',
+                request_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.DeliverRequest.SerializeToString,
+                response_deserializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.DeliverReply.FromString,
+                _registered_method=True)
+        self.Whisper = channel.unary_unary(
+                '/voicebot.line.v1.Line/Whisper',
+                request_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.WhisperRequest.SerializeToString,
+                response_deserializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.WhisperReply.FromString,
+                _registered_method=True)
+        self.Listen = channel.unary_stream(
+                '/voicebot.line.v1.Line/Listen',
+                request_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.ListenRequest.SerializeToString,
+                response_deserializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.Overheard.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/voicebot.line.v1.Line/Watch',
                 request_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.WatchRequest.SerializeToString,
@@ -84,6 +104,34 @@ class LineServicer:
 
     def Transfer(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TakeOver(self, request, context):
+        """Hand a call to an agent of ours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Deliver(self, request, context):
+        """Let the bot speak, or only suggest to the person on the line.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Whisper(self, request, context):
+        """Let a supervisor's phone join, heard by the agent alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Listen(self, request, context):
+        """Both directions of a call from now on.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -125,6 +173,26 @@ def add_LineServicer_to_server(servicer, server):
                     servicer.Transfer,
                     request_deserializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.TransferRequest.FromString,
                     response_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.TransferReply.SerializeToString,
+            ),
+            'TakeOver': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeOver,
+                    request_deserializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.TakeOverRequest.FromString,
+                    response_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.TakeOverReply.SerializeToString,
+            ),
+            'Deliver': grpc.unary_unary_rpc_method_handler(
+                    servicer.Deliver,
+                    request_deserializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.DeliverRequest.FromString,
+                    response_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.DeliverReply.SerializeToString,
+            ),
+            'Whisper': grpc.unary_unary_rpc_method_handler(
+                    servicer.Whisper,
+                    request_deserializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.WhisperRequest.FromString,
+                    response_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.WhisperReply.SerializeToString,
+            ),
+            'Listen': grpc.unary_stream_rpc_method_handler(
+                    servicer.Listen,
+                    request_deserializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.ListenRequest.FromString,
+                    response_serializer=voicebot_dot_rpc_dot_generated_dot_line__pb2.Overheard.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -223,6 +291,114 @@ class Line:
             '/voicebot.line.v1.Line/Transfer',
             voicebot_dot_rpc_dot_generated_dot_line__pb2.TransferRequest.SerializeToString,
             voicebot_dot_rpc_dot_generated_dot_line__pb2.TransferReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeOver(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicebot.line.v1.Line/TakeOver',
+            voicebot_dot_rpc_dot_generated_dot_line__pb2.TakeOverRequest.SerializeToString,
+            voicebot_dot_rpc_dot_generated_dot_line__pb2.TakeOverReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Deliver(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicebot.line.v1.Line/Deliver',
+            voicebot_dot_rpc_dot_generated_dot_line__pb2.DeliverRequest.SerializeToString,
+            voicebot_dot_rpc_dot_generated_dot_line__pb2.DeliverReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Whisper(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicebot.line.v1.Line/Whisper',
+            voicebot_dot_rpc_dot_generated_dot_line__pb2.WhisperRequest.SerializeToString,
+            voicebot_dot_rpc_dot_generated_dot_line__pb2.WhisperReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Listen(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voicebot.line.v1.Line/Listen',
+            voicebot_dot_rpc_dot_generated_dot_line__pb2.ListenRequest.SerializeToString,
+            voicebot_dot_rpc_dot_generated_dot_line__pb2.Overheard.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,319 @@
+"""Customer, bot and agent over SIP: the takeover joins them, and whatever fails gives the customer back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.integration.phone import tone
+from tests.integration.scripted import Line, Memory, Server
+from tests.integration.telephone import Telephone, loudness_of
+from tests.integration.test_line_worker import HANG_UP, ended, request, until
+from voicebot.call.briefing import SUMMARY
+from voicebot.call.events import SessionConfig
+from voicebot.call.music import music
+from voicebot.call.plan import TakeoverTimes
+from voicebot.call.prompts import PromptMemory
+from voicebot.call.worker import LineWorker
+from voicebot.domain.audio import Audio
+from voicebot.domain.call import CallEvent, Delivery, EndCause, Overheard
+from voicebot.domain.errors import TelephonyError
+from voicebot.domain.people import (
+    Agent,
+    Briefing,
+    TakeoverKind,
+    TakeoverReason,
+    TakeoverResult,
+    TakeoverStage,
+)
+from voicebot.domain.script import Action
+from voicebot.rpc.line_client import LineClient
+from voicebot.rpc.line_server import LineServer
+from voicebot.telephony import UserAgentConfig
+
+pytestmark = pytest.mark.integration
+
+OVER = Line(700, 300, Action.TRANSFER)
+
+
+class Desk:
+    """Agents in memory: whose phone is called what."""
+
+    def __init__(self, *uris: str) -> None:
+        self.free = [Agent(f"agent{number}", "", uri, True) for number, uri in enumerate(uris)]
+        self.deeds: list[tuple[str, str]] = []
+
+    async def reserve(self, call_id: str, campaign_id: str, agent_id: str = "") -> Agent | None:
+        return self.free.pop(0) if self.free else None
+
+    async def staffed(self, campaign_id: str) -> bool:
+        return bool(self.free)
+
+    async def show(self, agent: Agent, briefing: Briefing) -> None:
+        self.deeds.append((agent.id, f"shown {briefing.reason.value}"))
+
+    async def connected(self, agent: Agent, call_id: str) -> None:
+        self.deeds.append((agent.id, "connected"))
+
+    async def release(self, agent: Agent, call_id: str, *, missed: bool = False) -> None:
+        self.deeds.append((agent.id, "missed" if missed else "released"))
+
+
+@pytest.fixture(scope="module")
+def phone() -> Iterator[Telephone]:
+    telephone = Telephone()
+    yield telephone
+    assert telephone.close() == 0
+
+
+@pytest.fixture(scope="module")
+def agent_phone() -> Iterator[Telephone]:
+    telephone = Telephone()
+    yield telephone
+    assert telephone.close() == 0
+
+
+@pytest.fixture(autouse=True)
+def idle(phone: Telephone, agent_phone: Telephone) -> Iterator[None]:
+    yield
+    phone.do("clear")
+    agent_phone.do("clear")
+
+
+@asynccontextmanager
+async def running(server: Server, journal: Memory, desk: Desk | None) -> AsyncIterator[LineWorker]:
+    config = SessionConfig(
+        "w-1",
+        server.conversation,
+        journal,
+        PromptMemory(),
+        apology=Audio(tone(300, 500)),
+        desk=desk,
+        takeover=TakeoverTimes(queue_s=4, ring_s=1.0, refer_s=3),
+    )
+    worker = LineWorker(UserAgentConfig(sip_port=0, rtp_port=0), config)
+    await worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+
+
+async def watched(worker: LineWorker) -> list[CallEvent]:
+    events: list[CallEvent] = []
+    stream = worker.watch()
+
+    async def follow() -> None:
+        async for event in stream:
+            events.append(event)  # noqa: PERF401  # read while it grows
+
+    asyncio.get_running_loop().follower = asyncio.create_task(follow())  # type: ignore[attr-defined]  # kept alive
+    return events
+
+
+def stages(events: list[CallEvent]) -> list[TakeoverStage]:
+    return [event.takeover.stage for event in events if event.takeover is not None]
+
+
+async def test_an_agent_is_briefed_and_bridged_and_the_bot_suggests(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    server, journal = Server([OVER, Line(800, 300)]), Memory()
+    desk = Desk(agent_phone.address("agent"))
+    customer_at, agent_at = len(phone.events), len(agent_phone.events)
+    async with running(server, journal, desk) as worker:
+        events = await watched(worker)
+        await worker.originate(request(phone))
+        await until(lambda: TakeoverStage.CONNECTED in stages(events))
+        assert stages(events) == ["waiting", "ringing", "briefing", "connected"]
+        shown = events[[event.kind for event in events].index("takeover") + 1].takeover
+        assert shown is not None
+        assert shown.briefing is not None
+        assert (shown.agent_id, shown.briefing.lines) == ("agent0", (("bot", "好的"),))
+        invite = agent_phone.wait("Invited", after=agent_at)
+        assert invite["headers"]["X-Attempt-Id"] == "a-1"
+        assert "%E5%AE%A2%E6%88%B7" in invite["headers"][SUMMARY]
+        customer = phone.wait("Invited", after=customer_at)["leg"]
+        assert server.spoken, "the briefing was spoken"
+
+        heard: list[Overheard] = []
+
+        async def overhear() -> None:
+            async for chunk in worker.listen("call-1"):
+                heard.append(chunk)  # noqa: PERF401  # read while it grows
+
+        listening = asyncio.create_task(overhear())
+        phone.do("speak", leg=customer, ms=900)
+        await until(lambda: any(event.suggestion for event in events))
+        await until(lambda: any(event.suggestion and event.suggestion.final for event in events))
+        agent_phone.do("speak", leg=invite["leg"], ms=1500)
+        await until(lambda: server.agent_said)
+        await until(lambda: any(turn.delivered for turn in journal.turns))
+        listening.cancel()
+        assert (await worker.status()).busy == 2, "a bridged call counts for two"
+        agent_phone.do("hang_up", leg=invite["leg"])
+        record = await ended(journal)
+    first = next(event.suggestion for event in events if event.suggestion)
+    assert first.scripts[0].text == "年化百分之四"
+    assert first.after_ms < 600, "frame time: 200 ms of silence, and the decision"
+    generation, start_s, end_s = server.agent_said[0]
+    assert generation == first.generation
+    assert 1.2 < end_s - start_s < 1.8
+    spoken = [turn for turn in journal.turns if turn.delivered]
+    assert spoken[0].delivery is Delivery.SUGGEST
+    assert record.cause is EndCause.TRANSFERRED
+    assert desk.deeds == [("agent0", "shown script"), ("agent0", "connected"), ("agent0", "released")]
+    (takeover,) = journal.takeovers
+    assert (takeover.result, takeover.kind) == (TakeoverResult.CONNECTED, TakeoverKind.BRIDGE)
+    customers, ours = b"".join(c.customer for c in heard), b"".join(c.ours for c in heard)
+    assert len(customers) == len(ours) > 16000
+    assert max(customers) > 0, "whoever listens in hears both"
+    agent_heard = agent_phone.heard(invite["leg"])
+    assert loudness_of(1500, agent_heard[: 2 * 8000]) > 0.3, "the briefing came first"
+    assert loudness_of(1500, phone.heard(customer)) < 0.05, "which the customer does not hear"
+
+
+async def test_the_bot_takes_the_customer_back_and_gives_again(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    server, journal = Server([OVER, Line(800, 700)]), Memory()
+    customer_at, agent_at = len(phone.events), len(agent_phone.events)
+    async with running(server, journal, Desk(agent_phone.address("agent"))) as worker:
+        events = await watched(worker)
+        await worker.originate(request(phone))
+        with pytest.raises(TelephonyError, match="nobody of ours"):
+            await worker.deliver("call-1", Delivery.SUGGEST)
+        await until(lambda: TakeoverStage.CONNECTED in stages(events))
+        agent_leg = agent_phone.wait("Invited", after=agent_at)["leg"]
+        customer = phone.wait("Invited", after=customer_at)["leg"]
+        await worker.deliver("call-1", Delivery.SPEAK)
+        await until(lambda: len(journal.turns) == 2)
+        agent_phone.do("play", leg=agent_leg, hz=440, ms=3000)
+        await asyncio.sleep(1.2)
+        assert loudness_of(440, phone.heard(customer)[-8000:]) < 0.1, "the agent is not heard now"
+        await worker.deliver("call-1", Delivery.SUGGEST)
+        await asyncio.sleep(0.8)
+        assert loudness_of(440, phone.heard(customer)[-4000:]) > 0.5
+        assert len(journal.turns) == 2, "and the bot is silent"
+        assert server.deliveries == [Delivery.SUGGEST, Delivery.SPEAK, Delivery.SUGGEST]
+        await worker.hang_up("call-1")
+        await ended(journal)
+
+
+async def test_an_agent_who_does_not_answer_is_passed_over(phone: Telephone, agent_phone: Telephone) -> None:
+    desk = Desk(agent_phone.address("rings"), agent_phone.address("agent"))
+    journal = Memory()
+    async with running(Server([OVER]), journal, desk) as worker:
+        events = await watched(worker)
+        await worker.originate(request(phone))
+        await until(lambda: TakeoverStage.CONNECTED in stages(events))
+        await worker.hang_up("call-1")
+        await ended(journal)
+    assert ("agent0", "missed") in desk.deeds
+    assert ("agent1", "connected") in desk.deeds
+
+
+@pytest.mark.parametrize("target", ["busy", "decline", "rings"])
+async def test_without_an_agent_the_customer_is_the_bots_again(
+    phone: Telephone, agent_phone: Telephone, target: str
+) -> None:
+    server, journal = Server([OVER, HANG_UP]), Memory()
+    desk = Desk(agent_phone.address(target))
+    async with running(server, journal, desk) as worker:
+        await worker.originate(request(phone))
+        record = await ended(journal)
+    assert record.cause is EndCause.BOT_HUNG_UP
+    assert [turn.kind for turn in journal.turns] == ["answered", "silence"]
+    assert [takeover.result for takeover in journal.takeovers] == [TakeoverResult.NO_AGENT]
+
+
+async def test_a_customer_who_hangs_up_while_waiting_is_an_abandoned_one(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    customer_at = len(phone.events)
+    desk, journal = Desk(agent_phone.address("rings"), agent_phone.address("rings")), Memory()
+    async with running(Server([OVER]), journal, desk) as worker:
+        events = await watched(worker)
+        await worker.originate(request(phone))
+        await until(lambda: TakeoverStage.RINGING in stages(events))
+        await asyncio.sleep(0.5)
+        customer = phone.wait("Invited", after=customer_at)["leg"]
+        heard = phone.heard(customer)[-6400:]
+        phone.do("hang_up", leg=customer)
+        await ended(journal)
+    assert [takeover.result for takeover in journal.takeovers] == [TakeoverResult.ABANDONED]
+    assert desk.deeds[-1] == ("agent0", "released")
+    assert max(abs(sample - 256 * (sample > 127)) for sample in heard[1::2]) > 0, "there was music"
+    assert len(music()) % 320 == 0
+
+
+async def test_an_attended_transfer_leaves_us_out(phone: Telephone, agent_phone: Telephone) -> None:
+    journal, desk = Memory(), Desk(agent_phone.address("agent"))
+    async with running(Server([OVER]), journal, desk) as worker:
+        await worker.originate(replace(request(phone), takeover=TakeoverKind.ATTENDED))
+        record = await ended(journal)
+        assert (await worker.status()).busy == 0
+    assert record.cause is EndCause.TRANSFERRED
+    assert [takeover.kind for takeover in journal.takeovers] == [TakeoverKind.ATTENDED]
+
+
+async def test_a_refused_refer_becomes_a_bridge(phone: Telephone, agent_phone: Telephone) -> None:
+    """The customer's far end, a bot as well, obeys no REFER."""
+    journal = Memory()
+    async with running(Server([OVER]), journal, None) as worker:
+        stubborn = await stubborn_phone()
+        try:
+            await worker.originate(
+                replace(request(phone), to_uri=stubborn.uri, transfer_uri=agent_phone.address("agent"))
+            )
+            await until(lambda: journal.takeovers)
+            await asyncio.sleep(0.3)
+            await worker.hang_up("call-1")
+            await ended(journal)
+        finally:
+            stubborn.close()
+    (takeover,) = journal.takeovers
+    assert (takeover.kind, takeover.result) == (TakeoverKind.BRIDGE, TakeoverResult.CONNECTED)
+
+
+async def stubborn_phone() -> Telephone:
+    return await asyncio.to_thread(Telephone, 0, False)
+
+
+async def test_a_supervisor_takes_a_call_over_and_whispers_by_grpc(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    server, journal = Server([Line(1000, 9000)]), Memory()
+    customer_at, agent_at = len(phone.events), len(agent_phone.events)
+    async with running(server, journal, Desk(agent_phone.address("agent"))) as worker:
+        served = LineServer(worker, "127.0.0.1:0")
+        client = LineClient(f"127.0.0.1:{await served.start()}")
+        events = await watched(worker)
+        await client.originate(request(phone))
+        await until(lambda: journal.turns)
+        with pytest.raises(TelephonyError, match="nobody of ours"):
+            await client.whisper("call-1", agent_phone.address("boss"))
+        await client.take_over("call-1", "agent0")
+        await until(lambda: TakeoverStage.CONNECTED in stages(events))
+        await client.whisper("call-1", agent_phone.address("boss"))
+        await until(lambda: sum(e["event"] == "Answered" for e in agent_phone.events[agent_at:]) == 2)
+        legs = {e["user"]: e["leg"] for e in agent_phone.events[agent_at:] if e["event"] == "Invited"}
+        customer = phone.wait("Invited", after=customer_at)["leg"]
+        agent_phone.do("play", leg=legs["boss"], hz=440, ms=3000)
+        phone.do("play", leg=customer, hz=900, ms=3000)
+        await asyncio.sleep(1.5)
+        assert loudness_of(440, agent_phone.heard(legs["agent"])[-8000:]) > 0.3
+        assert loudness_of(900, agent_phone.heard(legs["boss"])[-8000:]) > 0.3
+        assert loudness_of(440, phone.heard(customer)[-8000:]) < 0.05, "the customer hears no whisper"
+        async for heard in client.listen("call-1"):
+            assert len(heard.customer) == len(heard.ours) == 1600
+            break
+        await client.hang_up("call-1")
+        await ended(journal)
+        await client.close()
+        await served.stop()
+    assert journal.takeovers[0].reason is TakeoverReason.SUPERVISOR

@@ -1,0 +1,281 @@
+"""The human side of one call: takeovers, and the time in which a person talks and the bot only suggests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from voicebot.call.briefing import brief
+from voicebot.call.events import AgentLeft, Decided, Event, Followed, Phone, SessionConfig, TakenOver
+from voicebot.call.line import Line
+from voicebot.call.listening import AgentPaused
+from voicebot.call.plan import Plan
+from voicebot.call.takeover import Attempt
+from voicebot.call.turns import TurnMachine
+from voicebot.domain.call import CallEvent, CallRequest, Delivery, Turn
+from voicebot.domain.errors import VoicebotError
+from voicebot.domain.people import (
+    Suggestion,
+    Takeover,
+    TakeoverKind,
+    TakeoverReason,
+    TakeoverResult,
+    TakeoverStage,
+    TakeoverUpdate,
+)
+from voicebot.domain.ports import Conversation
+from voicebot.domain.speech import Utterance
+from voicebot.telephony import Answered, Ended, Leg, LegEvent, TransferEnded
+
+log = structlog.get_logger()
+
+TALKED_S = 3.0  # an agent who leaves sooner has not taken the call: the customer is the bot's again
+
+
+class Host(Protocol):
+    """What the human side sees of its call."""
+
+    request: CallRequest
+    conversation: Conversation
+
+    @property
+    def config(self) -> SessionConfig:
+        """What all calls of the worker share."""
+
+    @property
+    def leg(self) -> Leg:
+        """The customer's leg."""
+
+    @property
+    def line(self) -> Line:
+        """The customer's line."""
+
+    def post(self, event: Event) -> None:
+        """Put an event into the call's inbox; from any thread."""
+
+    def later(self, work: Coroutine[None, None, None]) -> None:
+        """Run something until the call ends."""
+
+    def tell(self, event: CallEvent) -> None:
+        """Tell whoever watches the line."""
+
+
+class HumanSide:
+    """Belongs to one call and its event loop."""
+
+    def __init__(self, host: Host, phone: Phone | None) -> None:
+        """Begin without anybody. Without a phone only REFER is possible."""
+        self._host = host
+        self._phone = phone
+        self._attempt: Attempt | None = None
+        self._turns: list[Turn] = []
+        self._agent: Leg | None = None  # on the line, be it silent
+        self._supervisor: Leg | None = None
+        self._joined_at = 0.0
+        self._busy = False  # a takeover is under way
+
+    @property
+    def talks(self) -> bool:
+        """Whether a person talks with the customer, so that the bot only suggests."""
+        return self._host.request.delivery is Delivery.SUGGEST
+
+    @property
+    def present(self) -> bool:
+        """Whether a person of ours is on the line."""
+        return self._agent is not None
+
+    def remember(self, turn: Turn) -> None:
+        """Keep what the person will be told."""
+        self._turns.append(turn)
+
+    # -- taking over --
+
+    def take_over(self, plan: Plan) -> None:
+        """Begin to hand the call over; the bot falls silent."""
+        if self._busy or self._agent is not None:
+            log.info("a person is on it already", call_id=self._host.request.call_id)
+            return
+        self._busy = True
+        host = self._host
+        host.line.act(TurnMachine.stop)
+        briefing = brief(host.request, self._turns, plan.reason)
+        assert self._phone is not None, "a worker has a phone"
+        self._attempt = Attempt(
+            plan,
+            briefing,
+            host.request,
+            host.leg,
+            phone=self._phone,
+            desk=host.config.desk,
+            times=host.config.takeover,
+            speak=lambda text: host.conversation.speak(text),
+            tell=self._tell,
+        )
+        host.later(self._run(self._attempt))
+
+    async def _run(self, attempt: Attempt) -> None:
+        try:
+            record = await attempt.run()
+        except Exception:  # the edge of a task: the customer must not stay in silence
+            log.exception("takeover failed", call_id=self._host.request.call_id)
+            record = attempt.record(TakeoverResult.FAILED, "unexpected error")
+        self._host.post(TakenOver(record))
+
+    def transfer_ended(self, event: TransferEnded) -> None:
+        """The customer's leg tells how a REFER ended."""
+        if self._attempt is not None:
+            self._attempt.transfer_ended(event)
+
+    def taken_over(self, record: Takeover) -> bool:
+        """Write how a takeover went, and go on with it; return whether the customer left with a REFER."""
+        self._busy = False
+        host = self._host
+        host.config.journal.taken_over(record)
+        done = record.result is TakeoverResult.CONNECTED
+        stage = TakeoverStage.CONNECTED if done else TakeoverStage.ENDED
+        self._tell(TakeoverUpdate(stage, record.agent_id, result=record.result))
+        if not done:
+            self._attempt = None
+            host.line.act(TurnMachine.resume)
+            return False
+        if record.kind is not TakeoverKind.BRIDGE:
+            return True
+        attempt = self._attempt
+        assert attempt is not None
+        assert attempt.agent_leg is not None
+        self._join(attempt.agent_leg)
+        return False
+
+    def _join(self, agent: Leg) -> None:
+        self._agent = agent
+        self._joined_at = time.monotonic()
+        agent.listen(self._agent_event)
+        if agent.ended is not None:
+            self._host.post(AgentLeft(agent.ended))
+            return
+        self.switch(Delivery.SUGGEST)
+
+    def _agent_event(self, event: LegEvent) -> None:
+        if isinstance(event, Ended):
+            self._host.post(AgentLeft(event))
+
+    async def agent_left(self, ended: Ended) -> None:
+        """The agent hung up: the call is over, unless the agent was hardly there, or had given it back."""
+        host, talked_s = self._host, time.monotonic() - self._joined_at
+        was_talking = self.talks
+        if was_talking:
+            self.switch(Delivery.SPEAK, resume=talked_s < TALKED_S)
+        await self.let_go()
+        log.info("agent left", call_id=host.request.call_id, talked_s=round(talked_s, 1), status=ended.status)
+        if was_talking and talked_s >= TALKED_S:
+            host.leg.hang_up()
+
+    async def let_go(self) -> None:
+        """Part with everybody of ours: the call is over, or the bot's again."""
+        self._agent = None
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.hang_up()
+        attempt, self._attempt = self._attempt, None
+        if attempt is None:
+            return
+        if self._busy:  # the customer hung up while waiting
+            self._busy = False
+            record = attempt.record(TakeoverResult.ABANDONED, "the customer hung up")
+            self._host.config.journal.taken_over(record)
+            self._tell(TakeoverUpdate(TakeoverStage.ENDED, record.agent_id, result=record.result))
+        with suppress(VoicebotError):
+            await attempt.let_go()
+
+    # -- speak or suggest --
+
+    def switch(self, delivery: Delivery, *, resume: bool = True) -> None:
+        """Let the bot speak, or the person on the line."""
+        host, agent = self._host, self._agent
+        host.request = replace(host.request, delivery=delivery)
+        host.conversation.deliver(delivery)
+        if delivery is Delivery.SUGGEST:
+            host.line.act(TurnMachine.stop)
+            if agent is not None:
+                host.leg.hear(agent)
+                host.line.follow(agent)
+        else:
+            if agent is not None:
+                host.leg.unhear(agent)
+            host.line.unfollow()
+            if resume:
+                host.line.act(TurnMachine.resume)
+        host.tell(CallEvent(host.request.call_id, "delivery", datetime.now(UTC), delivery=delivery))
+
+    def suggest(self, decided: Decided, utterance: Utterance, *, final: bool) -> None:
+        """Push a decision to the agent's screen."""
+        host, turn = self._host, decided.result.turn
+        after_ms = max(0, host.line.now_ms - round(utterance.end_s * 1000))
+        suggestion = Suggestion(
+            turn.call_id,
+            turn.seq,
+            decided.result.generation,
+            datetime.now(UTC),
+            turn.understanding.transcript.text,
+            turn.understanding.emotion,
+            turn.understanding.situation,
+            decided.result.suggested,
+            after_ms,
+            final,
+        )
+        host.tell(CallEvent(turn.call_id, "suggestion", suggestion.at, suggestion=suggestion))
+
+    async def follow(self, paused: AgentPaused, generation: int) -> None:
+        """Have what the agent said recognised, and the dialogue advanced by it."""
+        host = self._host
+        try:
+            async with asyncio.timeout(host.config.decide_timeout_s):
+                result = await host.conversation.agent_said(generation, paused.start_s, paused.end_s)
+        except (TimeoutError, VoicebotError) as error:
+            log.warning("agent not understood", call_id=host.request.call_id, error=str(error))
+            return
+        host.post(Followed(result, generation))
+
+    # -- whisper --
+
+    def whisper(self, uri: str) -> None:
+        """Let a supervisor's phone join: heard by the agent alone, hears both."""
+        assert self._phone is not None, "a worker has a phone"
+        agent, customer = self._agent, self._host.leg
+        if agent is None or self._supervisor is not None:
+            return
+        leg = self._supervisor = self._phone.call(uri, ring_timeout_s=self._host.config.takeover.ring_s)
+
+        def on_event(event: LegEvent) -> None:
+            if isinstance(event, Answered):
+                agent.hear(leg)
+                leg.hear(agent)
+                leg.hear(customer)
+            elif isinstance(event, Ended) and self._supervisor is leg:
+                self._supervisor = None
+
+        leg.listen(on_event)
+
+    def _tell(self, update: TakeoverUpdate) -> None:
+        host = self._host
+        host.tell(CallEvent(host.request.call_id, "takeover", datetime.now(UTC), takeover=update))
+
+
+def reason_of(reasons: tuple[str, ...], key: str) -> TakeoverReason:
+    """Return why a decision hands over, from its reasons, which begin with the rule's name."""
+    rule = reasons[0].partition(" ")[0] if reasons else ""
+    if key:
+        return TakeoverReason.KEY
+    return {
+        "V5": TakeoverReason.ASKED,
+        "V11": TakeoverReason.UNCLEAR,
+        "V20": TakeoverReason.INTENT,
+        "V21": TakeoverReason.ANGER,
+    }.get(rule, TakeoverReason.SCRIPT)

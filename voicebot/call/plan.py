@@ -1,0 +1,28 @@
+"""How a call is to be handed over, and how long each step may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voicebot.domain.people import TakeoverKind, TakeoverReason
+
+
+@dataclass(frozen=True, slots=True)
+class TakeoverTimes:
+    """How long each step may take."""
+
+    queue_s: float = 25.0  # until an agent answers, all in all
+    ring_s: float = 15.0  # at one agent's phone
+    render_s: float = 3.0  # until the briefing can be spoken; else it is only shown
+    brief_s: float = 12.0  # of it that is heard at most; a key ends it earlier
+    refer_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who takes over, how, and why."""
+
+    reason: TakeoverReason
+    kind: TakeoverKind = TakeoverKind.AUTO
+    agent_id: str = ""  # this agent; "" = whoever waited longest
+    target_uri: str = ""  # an address outside, instead of an agent
