@@ -36,6 +36,7 @@ from voicebot.telephony import Answered, Ended, Leg, LegEvent, TransferEnded
 
 log = structlog.get_logger()
 
+SETTLE_S = 2.0
 TALKED_S = 3.0  # an agent who leaves sooner has not taken the call: the customer is the bot's again
 
 
@@ -80,6 +81,8 @@ class HumanSide:
         self._supervisor: Leg | None = None
         self._joined_at = 0.0
         self._busy = False  # a takeover is under way
+        self._record: Takeover | None = None
+        self._recorded = asyncio.Event()
 
     @property
     def talks(self) -> bool:
@@ -103,6 +106,8 @@ class HumanSide:
             log.info("a person is on it already", call_id=self._host.request.call_id)
             return
         self._busy = True
+        self._record = None
+        self._recorded.clear()
         host = self._host
         host.line.act(TurnMachine.stop)
         briefing = brief(host.request, self._turns, plan.reason)
@@ -126,7 +131,18 @@ class HumanSide:
         except Exception:  # the edge of a task: the customer must not stay in silence
             log.exception("takeover failed", call_id=self._host.request.call_id)
             record = attempt.record(TakeoverResult.FAILED, "unexpected error")
+        self._record = record
+        self._recorded.set()
         self._host.post(TakenOver(record))
+
+    async def settle(self) -> None:
+        """The customer's leg is over: if a REFER took it, write that down before the call is concluded."""
+        if self._busy and self._attempt is not None and self._attempt.left:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_S):
+                    await self._recorded.wait()
+            if self._record is not None:
+                self.taken_over(self._record)
 
     def transfer_ended(self, event: TransferEnded) -> None:
         """The customer's leg tells how a REFER ended."""

@@ -236,7 +236,8 @@ class CallSession:
         match event:
             case TakeOver(plan):
                 self.human.take_over(plan)
-            case TransferEnded():
+            case TransferEnded(ok):
+                self._cause = EndCause.TRANSFERRED if ok else self._cause
                 self.human.transfer_ended(event)
             case TakenOver(record):
                 left = self.human.taken_over(record)
@@ -489,6 +490,7 @@ class CallSession:
     async def _conclude(self) -> CallRecord:
         """Close the conversation, write the journal, tell who watches."""
         assert self._ended is not None
+        await self.human.settle()
         cause = self._cause or self._ended.cause
         if self.human.talks and self._decided is not None:
             self._journal(replace(self._decided.result.turn, at=datetime.now(UTC), delivery=Delivery.SUGGEST))

@@ -76,6 +76,7 @@ class Attempt:
         self.agent: Agent | None = None
         self.agent_leg: Leg | None = None
         self.kind = plan.kind
+        self.left = False  # a REFER took the customer
         self._briefing = briefing
         self._request = request
         self._leg = leg
@@ -119,6 +120,7 @@ class Attempt:
 
     def transfer_ended(self, event: TransferEnded) -> None:
         """The customer's leg tells how a REFER ended."""
+        self.left = event.ok
         if self._referred is not None and not self._referred.done():
             self._referred.set_result(event)
 
