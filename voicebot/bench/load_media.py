@@ -14,6 +14,7 @@ from voicebot.domain.answering import Finding
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import (
     CallRequest,
+    Delivery,
     Disposition,
     EndCause,
     IntentLevel,
@@ -26,7 +27,7 @@ from voicebot.domain.call import (
 from voicebot.domain.dialogue import Decision, Relation
 from voicebot.domain.emotion import CALM, Emotion, EmotionLabel
 from voicebot.domain.script import Action, Style
-from voicebot.domain.speech import Transcript, Utterance
+from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
 from voicebot.domain.understanding import Understanding
 from voicebot.rpc.inference_server import InferenceServer
 from voicebot.service import entry
@@ -77,6 +78,20 @@ class CannedConversation:
     async def commit(self, generation: int) -> None:
         """Count."""
         self._seq += 1
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Nothing to switch."""
+
+    def agent_speech(self, pcm: bytes) -> None:
+        """Throw the sound away."""
+
+    async def agent_said(self, generation: int, start_s: float, end_s: float) -> TurnResult:
+        """Nobody of ours talks here."""
+        return await self.decide(generation, Utterance(UtteranceKind.SILENCE, start_s, end_s))
+
+    async def speak(self, text: str) -> Audio:
+        """Return the one answer."""
+        return self._audio
 
     async def prompt(self, ref: PromptRef) -> Audio:
         """Return the prompt."""
