@@ -18,6 +18,7 @@ from voicebot.call.prompts import PromptMemory
 from voicebot.call.worker import LineWorker
 from voicebot.domain.call import CallRecord, CallRequest, Direction, Rejection, Turn
 from voicebot.domain.ids import uuid7
+from voicebot.domain.people import Takeover
 from voicebot.domain.speech import UtteranceKind
 from voicebot.service import entry
 from voicebot.service.child import announce
@@ -42,6 +43,9 @@ class Timings:
         if turn.kind is UtteranceKind.SPEECH:
             with self._file.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(dict(turn.timings_ms)) + "\n")
+
+    def taken_over(self, takeover: Takeover) -> None:
+        """Nobody takes calls over here."""
 
     def ended(self, record: CallRecord) -> None:
         """Nothing is written down."""

@@ -18,6 +18,7 @@ from voicebot.console.auth.oidc import Provider
 from voicebot.console.exports import exports
 from voicebot.console.frame import Pages
 from voicebot.console.house import House
+from voicebot.console.listening import listening
 from voicebot.console.recordings import recordings
 from voicebot.console.shield import Shield
 
@@ -34,6 +35,7 @@ def build(house: House) -> FastAPI:
     app.include_router(sign_in.router)
     app.include_router(Provider(house, sign_in).router)
     app.include_router(recordings(house))
+    app.include_router(listening(house))
     app.include_router(exports(house))
 
     @app.get("/health", include_in_schema=False)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from voicebot import bootstrap
+from voicebot.console.live import Live
 from voicebot.registry.playbooks import PlaybookDirectories
 from voicebot.service.lines import Lines
 from voicebot.settings import Settings
@@ -25,6 +26,11 @@ class House:
         self.settings = settings
         self.database = database
         self.lines = Lines()
+
+    @cached_property
+    def live(self) -> Live:
+        """All calls that run now; `start` it in the event loop."""
+        return Live(self)
 
     @cached_property
     def vault(self) -> NumberVault:
@@ -47,4 +53,5 @@ class House:
 
     async def close(self) -> None:
         """Let go of the line workers."""
+        await self.live.close()
         await self.lines.close()

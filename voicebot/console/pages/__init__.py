@@ -5,6 +5,7 @@ from __future__ import annotations
 from voicebot.console.frame import Pages
 from voicebot.console.pages import (
     account,
+    agent,
     audit,
     call,
     campaign,
@@ -15,10 +16,12 @@ from voicebot.console.pages import (
     people,
     playbooks,
     reports,
+    wall,
 )
 
 PAGES = (
-    home, campaigns, campaign, outcomes, call, reports, playbooks, consent, people, audit, account,
+    home, wall, agent, campaigns, campaign, outcomes, call,
+    reports, playbooks, consent, people, audit, account,
 )  # fmt: skip
 
 

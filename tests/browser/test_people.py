@@ -1,0 +1,166 @@
+"""An agent takes a call with the bot's suggestions; a supervisor listens in. Real SIP, real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Console
+from tests.integration.scripted import Line, Memory, Server
+from tests.integration.telephone import Telephone
+from voicebot.call.desk import PostgresDesk
+from voicebot.call.events import SessionConfig
+from voicebot.call.plan import TakeoverTimes
+from voicebot.call.prompts import PromptMemory
+from voicebot.call.worker import LineWorker
+from voicebot.domain.call import CallRequest, Direction
+from voicebot.domain.ids import uuid7
+from voicebot.domain.script import Action
+from voicebot.domain.users import Role
+from voicebot.rpc.line_server import LineServer
+from voicebot.store.feedback import FeedbackRepository
+from voicebot.store.users import UserRepository
+from voicebot.store.workers import LINE, Worker, WorkerRepository
+from voicebot.telephony import UserAgentConfig
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def phone() -> Iterator[Telephone]:
+    """Customer's and agent's phone."""
+    telephone = Telephone()
+    yield telephone
+    assert telephone.close() == 0
+
+
+@dataclass
+class Bot:
+    """A line worker in a thread of its own, found by its heartbeat."""
+
+    server: Server
+    journal: Memory
+    worker: LineWorker
+    loop: asyncio.AbstractEventLoop
+
+    def call(self, phone: Telephone) -> str:
+        """Call the customer; return the call's id."""
+        call_id = str(uuid7())
+        request = CallRequest(
+            call_id,
+            "",
+            "",
+            "",
+            "p",
+            Direction.OUTBOUND,
+            to_uri=phone.address("customer"),
+            slots={"name": "王"},
+        )
+        self.run(self.worker.originate(request))
+        return call_id
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+
+
+@pytest.fixture
+def bot(console: Console) -> Iterator[Bot]:
+    server, journal, loop = Server([Line(1000, 300, Action.TRANSFER)]), Memory(), asyncio.new_event_loop()
+    config = SessionConfig(
+        "w-1",
+        server.conversation,
+        journal,
+        PromptMemory(),
+        desk=PostgresDesk(console.database, "w-1"),
+        takeover=TakeoverTimes(queue_s=20, ring_s=5),
+    )
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    worker = LineWorker(UserAgentConfig(sip_port=0, rtp_port=0), config)
+    started = Bot(server, journal, worker, loop)
+    started.run(worker.start())
+    served = LineServer(worker, "127.0.0.1:0")
+    port = started.run(served.start())
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.is_set():
+            now = datetime.now(UTC)
+            with console.database.transaction() as session:
+                WorkerRepository(session).beat(
+                    Worker("w-1", LINE, f"127.0.0.1:{port}", worker.sip_uri, 3, 0, now, now)
+                )
+            stop.wait(3)
+
+    beating = threading.Thread(target=beat, daemon=True)
+    beating.start()
+    yield started
+    stop.set()
+    beating.join()
+    started.run(served.stop())
+    started.run(worker.stop())
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
+
+
+def test_a_takeover_pops_up_and_the_agent_uses_a_suggestion(
+    console: Console, bot: Bot, phone: Telephone, sign_in: Callable[[Role], Page]
+) -> None:
+    page = sign_in(Role.AGENT)
+    with console.database.transaction() as session:
+        found = UserRepository(session).named("agent")
+        assert found is not None
+        UserRepository(session).change(found[0].id, extension=phone.address("agent"))
+    page.goto(f"{console.url}/agent")
+    expect(page.get_by_text("等待来电")).to_be_visible()
+    page.get_by_role("switch", name="就绪").click()
+    time.sleep(1)
+    count = len(phone.events)
+    call_id = bot.call(phone)
+    expect(page.locator("[data-briefing]")).to_contain_text("按话术转人工")
+    expect(page.get_by_text("好的").first).to_be_visible()
+    phone.wait("Invited", after=count)
+    expect(page.get_by_text("客户说话后，这里会给出建议")).to_be_visible()
+    time.sleep(2)
+    customer = next(e["leg"] for e in phone.events[count:] if e.get("user") == "customer")
+    phone.do("speak", leg=customer, ms=900)
+    suggestion = page.locator("[data-suggestion]").first
+    expect(suggestion).to_contain_text("年化百分之四")
+    suggestion.get_by_role("button", name="用这句").click()
+    expect(page.get_by_text("已记录")).to_be_visible()
+    with console.database.transaction() as session:
+        (feedback,) = FeedbackRepository(session).of_call(call_id)
+    assert (feedback.action, feedback.script_id, feedback.actor) == ("used", "rate", "agent")
+    page.get_by_role("button", name="挂断").click()
+    expect(page.get_by_text("等待来电")).to_be_visible()
+    assert [takeover.agent_id for takeover in bot.journal.takeovers] == ["agent"]
+
+
+def test_a_supervisor_sees_hears_grades_and_ends_a_call(
+    console: Console, bot: Bot, phone: Telephone, sign_in: Callable[[Role], Page]
+) -> None:
+    bot.server.lines = [Line(1000, 9000)]
+    page = sign_in(Role.SUPERVISOR)
+    page.goto(f"{console.url}/live")
+    expect(page.get_by_text("现在没有通话")).to_be_visible()
+    time.sleep(3)  # until the console has found the line worker
+    call_id = bot.call(phone)
+    card = page.locator(f'[data-call="{call_id}"]')
+    expect(card).to_contain_text("好的")
+    card.get_by_role("button", name="监听").click()
+    page.wait_for_function("window.vbHeard > 8000")
+    card.get_by_role("button", name="评分：优").click()
+    expect(page.get_by_text("已记录")).to_be_visible()
+    card.get_by_role("button", name="挂断").click()
+    expect(card).to_have_count(0)
+    with console.database.transaction() as session:
+        (feedback,) = FeedbackRepository(session).of_call(call_id)
+    assert (feedback.action, feedback.score, feedback.script_id) == ("优", 80.0, "s0")

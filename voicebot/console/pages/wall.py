@@ -1,0 +1,190 @@
+"""The supervisor's wall: every running call, with what to do about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from nicegui import ui
+
+from voicebot.console.frame import Pages
+from voicebot.console.live import LiveCall
+from voicebot.console.visitor import Visitor
+from voicebot.console.widgets import badge, heading, quiet
+from voicebot.domain.call import Delivery, Turn
+from voicebot.domain.errors import TelephonyError
+from voicebot.domain.people import Grade
+from voicebot.domain.users import Right
+from voicebot.rpc.line_client import LineClient
+from voicebot.store.agents import AgentRepository
+from voicebot.store.feedback import FeedbackRepository
+
+LOOK_S = 0.3
+COLUMNS = "call state words emotion latency people"
+
+
+def register(pages: Pages) -> None:
+    """Register the page."""
+
+    @pages.page("/live", "live", right=Right.SEE_LIVE, icon="sensors")
+    async def live(visitor: Visitor) -> None:
+        ui.add_head_html('<script src="/static/live.js"></script>')
+        visitor.house.live.start()
+        with ui.element("div").classes("vb-row"):
+            heading(visitor.t("nav.live"))
+        Wall(visitor).draw()
+
+
+class Wall:
+    """One supervisor's open page."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        """Show nothing yet."""
+        self._visitor = visitor
+        self._live = visitor.house.live
+        self._version = -1
+        self._heard = ""  # the call that is listened to
+
+    def draw(self) -> None:
+        """Draw the wall, and again whenever something happens."""
+        self._body()
+        ui.timer(LOOK_S, self._again)
+
+    def _again(self) -> None:
+        if self._version != self._live.version:
+            self._version = self._live.version
+            self._body.refresh()
+
+    @ui.refreshable_method
+    def _body(self) -> None:
+        calls = sorted(self._live.calls.values(), key=lambda call: call.since)
+        if not calls:
+            with ui.card().classes("vb-card"):
+                quiet(self._visitor.t("live.none"))
+        with ui.element("div").classes("vb-grid"):
+            for call in calls:
+                self._call(call)
+
+    def _call(self, call: LiveCall) -> None:
+        visitor, turn = self._visitor, call.turn
+        with ui.card().classes("vb-card").props(f'data-call="{call.call_id}"'):
+            with ui.element("div").classes("vb-row"):
+                seconds = round((datetime.now(UTC) - call.since).total_seconds())
+                ui.label(f"{visitor.t(f'live.{call.state}')} · {seconds // 60}:{seconds % 60:02d}").classes(
+                    "vb-subtitle"
+                )
+                if turn is not None:
+                    badge(visitor, "emotion", turn.understanding.emotion.label.value)
+                people = call.delivery is Delivery.SUGGEST
+                quiet(visitor.t("live.by_person", name=call.agent_id) if people else visitor.t("live.by_bot"))
+            for who, text in call.lines[-3:]:
+                with ui.element("div"):
+                    quiet(visitor.t(f"agent.{who}"))
+                    ui.label(text)
+            if turn is not None:
+                wait = turn.timings_ms.get("wait_ms")
+                if wait is not None:
+                    quiet(visitor.t("live.latency", ms=round(wait)))
+            self._buttons(call)
+
+    def _buttons(self, call: LiveCall) -> None:
+        visitor = self._visitor
+        with ui.element("div").classes("vb-row"):
+            if visitor.may(Right.CONTROL_CALLS):
+                listens = self._heard == call.call_id
+                ui.button(
+                    visitor.t("live.stop_listening" if listens else "live.listen"),
+                    icon="hearing",
+                    on_click=lambda: self._listen(call),
+                ).props("dense no-caps outline")
+                ui.button(
+                    visitor.t("live.take_over"),
+                    icon="support_agent",
+                    on_click=visitor.guarded(lambda: self._take_over(call)),
+                ).props("dense no-caps outline")
+                ui.button(
+                    visitor.t("agent.hang_up"),
+                    icon="call_end",
+                    color="negative",
+                    on_click=visitor.guarded(lambda: self._hang_up(call)),
+                ).props("dense no-caps outline")
+            if visitor.may(Right.GRADE) and call.turn is not None:
+                turn = call.turn
+                for grade in Grade:
+                    ui.button(
+                        grade.value,
+                        on_click=visitor.guarded(lambda grade=grade: self._grade(turn, grade)),
+                    ).props(f'dense flat aria-label="{visitor.t("live.grade", grade=grade.value)}"')
+
+    def _listen(self, call: LiveCall) -> None:
+        if self._heard == call.call_id:
+            self._heard = ""
+            ui.run_javascript("voicebot.stop()")
+        else:
+            self._heard = call.call_id
+            ui.run_javascript(f"voicebot.listen('/live/{call.call_id}/sound')")
+        self._body.refresh()
+
+    async def _take_over(self, call: LiveCall) -> None:
+        """Hand the call to an agent who is ready; a supervisor who is one takes it in person."""
+        visitor, now = self._visitor, datetime.now(UTC)
+        mine = await visitor.query(lambda session: AgentRepository(session).get(visitor.user.name))
+        me = mine.id if mine is not None and mine.state(now).value == "ready" else ""
+        await visitor.act(
+            Right.CONTROL_CALLS, "take_over", f"call:{call.call_id}", lambda session: None, agent=me
+        )
+        await self._line(call).take_over(call.call_id, me)
+        ui.notify(visitor.t("live.handing_over"))
+
+    async def _hang_up(self, call: LiveCall) -> None:
+        await self._visitor.act(Right.CONTROL_CALLS, "hang_up", f"call:{call.call_id}", lambda session: None)
+        await self._line(call).hang_up(call.call_id)
+
+    async def _grade(self, turn: Turn, grade: Grade) -> None:
+        visitor, now = self._visitor, datetime.now(UTC)
+        better = ""
+        if grade in (Grade.FAIR, Grade.POOR):
+            chosen = await self._better(turn)
+            if chosen is None:
+                return
+            better = chosen
+        await visitor.act(
+            Right.GRADE,
+            "grade_turn",
+            f"call:{turn.call_id}",
+            lambda session: FeedbackRepository(session).graded(
+                turn.call_id,
+                turn.seq,
+                turn.decision.script_id,
+                grade,
+                visitor.user.name,
+                now,
+                better_script_id=better,
+            ),
+            grade=grade.value,
+        )
+        ui.notify(visitor.t("agent.noted"), type="positive")
+
+    async def _better(self, turn: Turn) -> str | None:
+        """Ask which script would have been better; the ranker's candidates come first. "" = none named."""
+        visitor = self._visitor
+        listed = {"": visitor.t("live.no_better")}
+        listed |= {one.script_id: one.script_id for one in turn.decision.candidates}
+        for name in visitor.house.playbooks.ids():
+            book = visitor.house.playbooks.get(name)
+            if book.version == turn.decision.playbook_version:
+                texts = {script.id: f"{script.id} · {script.text[:24]}" for script in book.scripts.values()}
+                listed = {key: texts.get(key, text) for key, text in listed.items()} | texts
+        with ui.dialog() as dialog, ui.card().classes("vb-card"):
+            field = ui.select(listed, value="", label=visitor.t("live.better"), with_input=True)
+            field.classes("full-width")
+            with ui.element("div").classes("vb-row"):
+                ui.button(visitor.t("frame.save"), on_click=lambda: dialog.submit(field.value or ""))
+                ui.button(visitor.t("frame.cancel"), on_click=dialog.close).props("flat")
+        answer = await dialog
+        return str(answer) if answer is not None else None
+
+    def _line(self, call: LiveCall) -> LineClient:
+        line = self._live.line(call.call_id)
+        if line is None:
+            raise TelephonyError(self._visitor.t("live.over"))
+        return line
