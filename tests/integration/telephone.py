@@ -41,6 +41,8 @@ class Telephone:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
+            if not line.startswith("{"):  # pjsua2 complains on standard output now and then
+                continue
             with self._changed:
                 self.events.append(json.loads(line))
                 self._changed.notify_all()

@@ -1,0 +1,186 @@
+"""Hostile input on real sockets: the user agent survives, answers what can be answered, and goes on working.
+
+The messages are built here after the kinds of trouble that RFC 4475 lists (odd but valid, and invalid in
+syntax, in transport and in meaning); the fuzzer is seeded.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.telephone import Telephone
+
+pytestmark = pytest.mark.integration
+
+SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n"
+
+
+@pytest.fixture(scope="module")
+def victim() -> Iterator[Telephone]:
+    phone = Telephone()
+    yield phone
+    phone.close()
+
+
+@pytest.fixture
+def wire(victim: Telephone) -> Iterator[socket.socket]:
+    host, _, port = victim.host.partition(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.connect((host, int(port)))
+        sock.settimeout(3)
+        yield sock
+
+
+def request(method: str = "OPTIONS", *, body: str = "", **changes: str | None) -> bytes:
+    """Return a request; a header is changed by its name with _ for -, or left out (None)."""
+    mark = f"{random.getrandbits(48):x}"
+    headers: dict[str, str | None] = {
+        "Via": f"SIP/2.0/UDP 127.0.0.1:5099;branch=z9hG4bK{mark};rport",
+        "Max-Forwards": "70",
+        "From": f"<sip:hostile@127.0.0.1>;tag={mark}",
+        "To": "<sip:busy@127.0.0.1>",
+        "Call-ID": f"{mark}@hostile",
+        "CSeq": f"1 {method}",
+        "Contact": "<sip:hostile@127.0.0.1:5099>",
+        "Content-Type": "application/sdp" if body else None,
+        "Content-Length": str(len(body)),
+    }
+    start = changes.pop("start", None) or f"{method} sip:busy@127.0.0.1 SIP/2.0"
+    headers |= {name.replace("_", "-"): value for name, value in changes.items()}
+    lines = [start, *(f"{name}: {value}" for name, value in headers.items() if value is not None)]
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1")
+
+
+def answer(wire: socket.socket) -> int:
+    """Return the status of the next final answer, 0 if none comes."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            text = wire.recv(65535).decode("latin-1")
+        except TimeoutError:
+            return 0
+        if text.startswith("SIP/2.0 ") and not text.startswith("SIP/2.0 1"):
+            return int(text[8:11])
+    return 0
+
+
+ODD_BUT_VALID = {
+    "folded and spaced headers": request(To="\r\n  <sip:busy@127.0.0.1>  \r\n\t;x=1"),
+    "escapes in the user part": request(start="OPTIONS sip:%62usy@127.0.0.1 SIP/2.0"),
+    "unknown headers with strange values": request(X_Strange='{"a": [1, 2]} \\ ;;,,', NewFangled="\x80\xff"),
+    "compact header names": request(Call_ID=None, i="compact@hostile"),
+    "many Via": request(
+        Via=", ".join(f"SIP/2.0/UDP 127.0.0.1:5099;branch=z9hG4bK{n};rport" for n in range(40))
+    ),
+}
+
+
+@pytest.mark.parametrize("message", ODD_BUT_VALID.values(), ids=ODD_BUT_VALID)
+def test_odd_but_valid_requests_are_answered(wire: socket.socket, message: bytes) -> None:
+    wire.send(message)
+    assert answer(wire) == 200
+
+
+INVALID = {
+    "no start line": b"\r\n\r\n\r\n",
+    "another protocol": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "version 7": request(start="OPTIONS sip:busy@127.0.0.1 SIP/7.0"),
+    "no Via": request(Via=None),
+    "no Call-ID": request(Call_ID=None),
+    "negative CSeq": request(CSeq="-1 OPTIONS"),
+    "CSeq beyond 32 bits": request(CSeq="36893488147419103232 OPTIONS"),
+    "CSeq of another method": request(CSeq="1 INVITE"),
+    "length that lies, more": request(Content_Length="9999"),
+    "length that lies, negative": request(Content_Length="-999"),
+    "unclosed quote": request(From='"hostile <sip:hostile@127.0.0.1>;tag=1'),
+    "unclosed bracket": request(To="<sip:busy@127.0.0.1"),
+    "a NUL in a header": request(X_Nul="a\0b"),
+    "a header of 60 000 characters": request(X_Long="a" * 60000),
+    "a thousand headers": request(**{f"X_{n}": "y" for n in range(1000)}),
+    "unknown scheme": request(start="OPTIONS nobodyKnowsThis:totallyopaque SIP/2.0"),
+    "SDP that is none": request("INVITE", body="not sdp at all"),
+    "SDP cut off": request("INVITE", body=SDP[:40]),
+    "SDP with a port beyond all": request("INVITE", body=SDP.replace("audio 9", "audio 99999999999")),
+    "SDP with a thousand media": request("INVITE", body=SDP + "m=audio 9 RTP/AVP 8\r\n" * 1000),
+    "an answer to nothing": b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKx\r\nCall-ID: x\r\n"
+    b"CSeq: 1 INVITE\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nContent-Length: 0\r\n\r\n",
+    "bare garbage": bytes(range(256)) * 40,
+}
+
+
+@pytest.mark.parametrize("message", INVALID.values(), ids=INVALID)
+def test_invalid_messages_kill_nothing(wire: socket.socket, victim: Telephone, message: bytes) -> None:
+    wire.send(message)
+    wire.send(request())
+    assert answer(wire) >= 200, "it still answers"
+
+
+def test_a_fuzzer_kills_nothing(wire: socket.socket, victim: Telephone) -> None:
+    dice = random.Random(4475)
+    seeds = [request(), request("INVITE", body=SDP), request("REGISTER"), request("BYE"), *INVALID.values()]
+    for _ in range(600):
+        message = bytearray(dice.choice(seeds))
+        for _ in range(dice.randint(1, 12)):
+            at = dice.randrange(len(message))
+            match dice.randrange(4):
+                case 0:
+                    message[at] = dice.randrange(256)
+                case 1:
+                    del message[at : at + dice.randint(1, 30)]
+                case 2:
+                    message[at:at] = bytes(dice.randrange(256) for _ in range(dice.randint(1, 30)))
+                case 3:
+                    message[at:at] = message[at : at + 60] * dice.randint(1, 20)
+            message = message or bytearray(b"x")
+        wire.send(bytes(message[:60000]))
+        if dice.random() < 0.05:
+            time.sleep(0.02)  # let it read: a full socket buffer would only drop
+    caller = Telephone()
+    try:
+        caller.do("call", uri=victim.address("talks"))
+        caller.wait("Answered", timeout_s=60)  # slots of half-open INVITEs may have to be freed first
+    finally:
+        caller.close()
+
+
+def test_garbage_on_the_media_port_is_not_heard_as_a_hang_up(victim: Telephone) -> None:
+    caller = Telephone()
+    try:
+        at = len(victim.events)
+        caller.do("call", uri=victim.address("talks"))
+        caller.wait("Answered", timeout_s=60)
+        dice = random.Random(3550)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for port in media_ports(victim.pid):
+                for _ in range(200):
+                    head = bytes([0x80 | dice.randrange(64), dice.randrange(256)])
+                    sock.sendto(head + dice.randbytes(dice.randrange(1400)), ("127.0.0.1", port))
+        caller.do("dtmf", digits="1234567890*#" * 4)
+        leg = victim.wait("Invited", after=at)["leg"]
+        time.sleep(1)
+        assert not [e for e in victim.events[at:] if e["event"] == "Ended" and e.get("leg") == leg]
+        caller.do("hang_up")
+        victim.wait("Ended", after=at)
+    finally:
+        caller.close()
+
+
+def media_ports(pid: int) -> list[int]:
+    """Return the UDP ports that a process has open, from /proc."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = str(link.readlink())
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    rows = (line.split() for line in Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:])
+    return [int(row[1].rpartition(":")[2], 16) for row in rows if row[9] in inodes]
