@@ -12,7 +12,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from voicebot import bootstrap
 from voicebot.bench.frame import Options, Result
+from voicebot.bench.spoken import Speakers
+from voicebot.bench.spoken import hear as listen
 from voicebot.dialogue import playbook as playbooks
 from voicebot.dialogue.phrases import refuses
 from voicebot.dialogue.policy import RulePolicy
@@ -29,9 +32,11 @@ from voicebot.ranker.encoder import open_encoder
 from voicebot.ranker.examples import RIDGE_WEIGHT, ExampleRanker
 from voicebot.ranker.trained import TrainedRanker, open_ranker
 from voicebot.registry.resources import models_dir, playbooks_dir
+from voicebot.settings import Settings
 from voicebot.text.pinyin import bare, syllables
 
 SLIP_RATE = 0.1  # share of hanzi that the simulated recogniser hears as a homophone
+TELEPHONE = "telephone audio, recognised"
 SAME, NONE = "same", "none"  # the last script again; hang up without a word
 
 
@@ -58,6 +63,8 @@ class GoldDialogue(BaseModel):
     turns: tuple[GoldTurn, ...]
 
 
+# what is heard of a line: of which conversation, and where it stands
+Hear = Callable[[str, str, DialogueState], str]
 Ablation = Literal["", "emotion", "state", "relation", "policy", "members"]
 
 
@@ -66,7 +73,7 @@ class Condition:
     """What is judged: which words are heard and what is left out."""
 
     name: str
-    hear: Callable[[str], str]
+    hear: Hear
     without: Ablation = ""
 
 
@@ -84,7 +91,8 @@ def run(options: Options) -> Result:
     """Judge every turn after its gold history. Data: a YAML file of dialogues; --set playbook=FILE.
 
     --set ranker=served (the shipped model), examples, encoder (examples with the sentence encoder),
-    knn, or the directory of a trained one.
+    knn, or the directory of a trained one. --set voices=DIR (Kokoro's weights) has every line rendered,
+    sent through the telephone condition and heard by the recogniser; the clips are kept in the data home.
     """
     path = options.need_data("a YAML file of held-out dialogues (tests/data/dialogues/consumer_loan.yaml)")
     book = playbooks.load(Path(options.extra.get("playbook", str(playbooks_dir() / f"{path.stem}.yaml"))))
@@ -92,11 +100,12 @@ def run(options: Options) -> Result:
     ranker = _ranker(options.extra.get("ranker", "served"))
     slips = partial(_slip, _homophones(book), random.Random(options.seed))  # noqa: S311 - not for secrets
     conditions = [
-        Condition("clean text", str),
-        Condition(f"homophone slips {SLIP_RATE:.0%}", slips),
-        *(Condition(f"clean, no {left_out}", str, left_out) for left_out in ("emotion", "state", "relation")),
-        Condition("clean, ranker alone", str, "policy"),
-        Condition("clean, nearest examples alone", str, "members"),
+        Condition("clean text", _plainly),
+        Condition(f"homophone slips {SLIP_RATE:.0%}", lambda text, _, __: slips(text)),
+        *_audio(options, book),
+        *(Condition(f"clean, no {left}", _plainly, left) for left in ("emotion", "state", "relation")),
+        Condition("clean, ranker alone", _plainly, "policy"),
+        Condition("clean, nearest examples alone", _plainly, "members"),
     ]
     rows: list[Mapping[str, Any]] = []
     found: dict[str, list[Judged]] = {}
@@ -105,14 +114,15 @@ def run(options: Options) -> Result:
         judged = [turn for one in dialogues for turn in judge(one, book, members, condition)]
         found[condition.name] = judged
         rows.append(_row(condition.name, judged, ablated=bool(condition.without)))
-    clean, heard = found["clean text"], found[conditions[1].name]
+    clean, heard, phoned = (found.get(name, []) for name in ("clean text", conditions[1].name, TELEPHONE))
     wrong = [turn.row for turn in clean if not turn.acceptable]
     return Result(
         {
             "acceptable_text": _share(turn.acceptable for turn in clean),
             "acceptable_slips": _share(turn.acceptable for turn in heard),
+            **({"acceptable_audio": _share(turn.acceptable for turn in phoned)} if phoned else {}),
             "relation_accuracy": _share(turn.relation_right for turn in clean),
-            "violations": float(sum(len(turn.violations) for turn in clean + heard)),
+            "violations": float(sum(len(turn.violations) for turn in clean + heard + phoned)),
             "overlap_3gram": overlap(dialogues, book),
         },
         rows,
@@ -120,9 +130,32 @@ def run(options: Options) -> Result:
             f"{len(dialogues)} dialogues, {len(clean)} turns, ranker {ranker.version}, "
             f"playbook {book.id} {book.version}",
             *((f"not acceptable: {row}" for row in wrong) if "misses" in options.extra else ()),
-            *(violation for turn in clean + heard for violation in turn.violations),
+            *(violation for turn in clean + heard + phoned for violation in turn.violations),
+            *(() if phoned else ("no telephone audio: --set voices=DIR names Kokoro's weights",)),
         ),
     )
+
+
+def _plainly(text: str, _: str, __: DialogueState) -> str:
+    return text
+
+
+def _audio(options: Options, book: Playbook) -> list[Condition]:
+    """Return the condition of telephone audio, if there are voices to speak it."""
+    if "voices" not in options.extra:
+        return []
+    settings = Settings()
+    speakers = Speakers(Path(options.extra["voices"]), settings.home / "bench" / book.id, dict(book.readings))
+    recognizer = bootstrap.recognizer(settings)
+
+    def hear(text: str, conversation: str, state: DialogueState) -> str:
+        if not text:
+            return ""
+        last = book.scripts.get(state.used[-1]) if state.used else None
+        answers = [answer.phrases for answer in last.answers] if last else []
+        return listen(recognizer, speakers.say(text, conversation), answers, book).text
+
+    return [Condition(TELEPHONE, hear)]
 
 
 def _ranker(name: str) -> Ranker:
@@ -157,7 +190,7 @@ def judge(one: GoldDialogue, book: Playbook, ranker: Ranker, condition: Conditio
     calm = _understand("", EmotionLabel.CALM, Situation.FREE)
     state = advance(state, Utterance(UtteranceKind.ANSWERED, 0, 0), calm, Reply(opening, ()), opening.text)
     for turn in one.turns:
-        text = condition.hear(turn.say)
+        text = condition.hear(turn.say, one.id, state)
         emotion = EmotionLabel.CALM if condition.without == "emotion" else turn.emotion
         situation = WordSituationReader().read(Transcript(text), None, state.situation)
         heard = _understand(text, emotion, situation)
