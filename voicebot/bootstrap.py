@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from voicebot.domain.audio import Audio
 from voicebot.domain.ports import (
     Conversation,
+    DialoguePolicy,
     EmotionAnalyzer,
     EndpointScorer,
     PromptIndex,
@@ -99,11 +100,20 @@ def model_roots(settings: Settings) -> tuple[Path, ...]:
 
 
 def playbooks(settings: Settings) -> PlaybookDirectories:
-    """Return the playbooks: the user's own first, then the shipped ones."""
-    from voicebot.dialogue.playbook import load
+    """Return the playbooks: the user's own first, then the shipped ones.
+
+    Where a database is configured it keeps every version, so that a running call keeps its own.
+    """
+    from voicebot.dialogue.playbook import load, parse
     from voicebot.registry.playbooks import PlaybookDirectories
 
-    return PlaybookDirectories((settings.home / "playbooks", resources.playbooks_dir()), load)
+    archive = None
+    if settings.database_url:
+        from voicebot.store.playbooks import PostgresPlaybookArchive
+        from voicebot.store.session import Database
+
+        archive = PostgresPlaybookArchive(Database(settings.database_url, pool_size=1))
+    return PlaybookDirectories((settings.home / "playbooks", resources.playbooks_dir()), load, parse, archive)
 
 
 def recognizer_choice(settings: Settings) -> Choice:
@@ -181,7 +191,7 @@ def ranker(settings: Settings) -> Ranker:
     roots = model_roots(settings)
 
     def load() -> Ranker:
-        found, missing = open_ranker(roots)
+        found, missing = open_ranker(roots, settings.home / "cache" / "vectors.npz")
         if missing:
             log.warning("no trained ranker: ranking by examples alone", why=missing, version=found.version)
         else:
@@ -191,17 +201,31 @@ def ranker(settings: Settings) -> Ranker:
     return FreshRanker(lambda: newest(roots), load)
 
 
+def policy(settings: Settings) -> DialoguePolicy:
+    """Return the dialogue policy, with the trained relation classifier or, without it, by rules alone."""
+    import structlog
+
+    from voicebot.dialogue.policy import RulePolicy
+    from voicebot.dialogue.relation_model import RelationModel
+    from voicebot.domain.errors import ModelError
+
+    try:
+        return RulePolicy(RelationModel.load(model_roots(settings)))
+    except ModelError as absent:
+        structlog.get_logger().warning("no relation model: relations are read by rules", why=str(absent))
+        return RulePolicy()
+
+
 def pipeline(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Pipeline:
     """Return the whole way of an utterance, ready to use. Raises ModelError, PlaybookError."""
     from voicebot.call.pipeline import Pipeline
-    from voicebot.dialogue.policy import RulePolicy
 
     return Pipeline(
         recognizer(settings, progress),
         analyzer(settings),
         situations(),
         ranker(settings),
-        RulePolicy(),
+        policy(settings),
         prompts(settings),
         playbooks(settings),
         endpoints(settings),

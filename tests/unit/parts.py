@@ -156,7 +156,13 @@ class Policy:
     def allowed(self, state: DialogueState, playbook: Playbook) -> tuple[str, ...]:
         return tuple(playbook.scripts)
 
-    def relate(self, understanding: Understanding, state: DialogueState, playbook: Playbook) -> Relation:
+    def relate(
+        self,
+        understanding: Understanding,
+        state: DialogueState,
+        playbook: Playbook,
+        candidates: Sequence[Candidate] = (),
+    ) -> Relation:
         return Relation.ANSWERS
 
     def choose(

@@ -19,6 +19,7 @@ from voicebot.bench.spoken import hear as listen
 from voicebot.dialogue import playbook as playbooks
 from voicebot.dialogue.phrases import refuses
 from voicebot.dialogue.policy import RulePolicy
+from voicebot.dialogue.relation_model import RelationModel
 from voicebot.dialogue.situation import WordSituationReader
 from voicebot.dialogue.state import Reply, advance
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
@@ -90,6 +91,7 @@ class Judged:
 def run(options: Options) -> Result:
     """Judge every turn after its gold history. Data: a YAML file of dialogues; --set playbook=FILE.
 
+    --set relations=rules reads relations without the model.
     --set ranker=served (the shipped model), examples, encoder (examples with the sentence encoder),
     knn, or the directory of a trained one. --set voices=DIR (Kokoro's weights) has every line rendered,
     sent through the telephone condition and heard by the recogniser; the clips are kept in the data home.
@@ -107,11 +109,12 @@ def run(options: Options) -> Result:
         Condition("clean, ranker alone", _plainly, "policy"),
         Condition("clean, nearest examples alone", _plainly, "members"),
     ]
+    policy = _policy(options.extra.get("relations", "served"))
     rows: list[Mapping[str, Any]] = []
     found: dict[str, list[Judged]] = {}
     for condition in conditions:
         members = _ranker("knn") if condition.without == "members" else ranker
-        judged = [turn for one in dialogues for turn in judge(one, book, members, condition)]
+        judged = [turn for one in dialogues for turn in judge(one, book, members, condition, policy)]
         found[condition.name] = judged
         rows.append(_row(condition.name, judged, ablated=bool(condition.without)))
     clean, heard, phoned = (found.get(name, []) for name in ("clean text", conditions[1].name, TELEPHONE))
@@ -134,6 +137,10 @@ def run(options: Options) -> Result:
             *(() if phoned else ("no telephone audio: --set voices=DIR names Kokoro's weights",)),
         ),
     )
+
+
+def _policy(relations: str) -> RulePolicy:
+    return RulePolicy(None if relations == "rules" else RelationModel.load([models_dir()]))
 
 
 def _plainly(text: str, _: str, __: DialogueState) -> str:
@@ -163,7 +170,10 @@ def _ranker(name: str) -> Ranker:
         return open_ranker([models_dir()])[0]
     if name in ("examples", "knn"):
         return ExampleRanker(ridge=RIDGE_WEIGHT if name == "examples" else 0.0)
-    return ExampleRanker(open_encoder()) if name == "encoder" else TrainedRanker.load(Path(name))
+    kept = Settings().home / "cache" / "vectors.npz"
+    if name == "encoder":
+        return ExampleRanker(open_encoder(kept=kept))
+    return TrainedRanker.load(Path(name), kept)
 
 
 def read(path: Path, book: Playbook) -> tuple[GoldDialogue, ...]:
@@ -182,22 +192,20 @@ def read(path: Path, book: Playbook) -> tuple[GoldDialogue, ...]:
     return dialogues
 
 
-def judge(one: GoldDialogue, book: Playbook, ranker: Ranker, condition: Condition) -> Iterator[Judged]:
+def judge(
+    one: GoldDialogue, book: Playbook, ranker: Ranker, condition: Condition, policy: RulePolicy
+) -> Iterator[Judged]:
     """Decide each turn after the gold history before it."""
-    policy = RulePolicy()
-    state = policy.begin(book, {})
-    opening = book.scripts[book.opening]
-    calm = _understand("", EmotionLabel.CALM, Situation.FREE)
-    state = advance(state, Utterance(UtteranceKind.ANSWERED, 0, 0), calm, Reply(opening, ()), opening.text)
+    state = begin(policy, book)
     for turn in one.turns:
         text = condition.hear(turn.say, one.id, state)
         emotion = EmotionLabel.CALM if condition.without == "emotion" else turn.emotion
         situation = WordSituationReader().read(Transcript(text), None, state.situation)
-        heard = _understand(text, emotion, situation)
+        heard = understand(text, emotion, situation)
         seen = policy.begin(book, {}) if condition.without == "state" else state
         kind = UtteranceKind.SILENCE if turn.silence else UtteranceKind.SPEECH
         candidates = ranker.rank(heard, seen, book, policy.allowed(seen, book)) if text else ()
-        relation = policy.relate(heard, seen, book)
+        relation = policy.relate(heard, seen, book, candidates)
         utterance = Utterance(kind, 0, 1)
         used = Relation.ANSWERS if condition.without == "relation" else relation
         decision, after = policy.choose(utterance, heard, used, candidates, seen, book, seed=1)
@@ -209,10 +217,23 @@ def judge(one: GoldDialogue, book: Playbook, ranker: Ranker, condition: Conditio
             violations=() if condition.without else tuple(violations(one.id, turn, decision, state, book)),
             row=f"{one.id} {text} {relation.value}/{turn.relation.value} {said} not {'/'.join(turn.scripts)}",
         )
-        state = _follow(turn, utterance, heard, decision, after if seen is state else None, state, book)
+        gold = turn.model_copy(update={"scripts": turn.scripts[:1]})
+        if seen is state and _acceptable(decision.script_id, gold, last):
+            state = after
+        else:
+            state = follow(turn, state, book, utterance, heard)
 
 
-def _understand(text: str, emotion: EmotionLabel, situation: Situation) -> Understanding:
+def begin(policy: RulePolicy, book: Playbook) -> DialogueState:
+    """Return the state after the opening."""
+    opening = book.scripts[book.opening]
+    calm = understand("", EmotionLabel.CALM, Situation.FREE)
+    answered = Utterance(UtteranceKind.ANSWERED, 0, 0)
+    return advance(policy.begin(book, {}), answered, calm, Reply(opening, ()), opening.text)
+
+
+def understand(text: str, emotion: EmotionLabel, situation: Situation) -> Understanding:
+    """Return an utterance as it is understood where its emotion is known."""
     feeling = Emotion(emotion, Distribution(**{emotion.value: 1.0}))
     return Understanding(Transcript(text, confidence=0.9), (), None, feeling, situation)
 
@@ -227,28 +248,28 @@ def _top(candidates: Sequence[Candidate]) -> str:
     return candidates[0].script_id if candidates else ""
 
 
-def _follow(
+def follow(
     turn: GoldTurn,
-    utterance: Utterance,
-    heard: Understanding,
-    decision: Decision,
-    after: DialogueState | None,
     state: DialogueState,
     book: Playbook,
+    utterance: Utterance | None = None,
+    heard: Understanding | None = None,
 ) -> DialogueState:
     """Return the state after the gold script was said."""
+    kind = UtteranceKind.SILENCE if turn.silence else UtteranceKind.SPEECH
+    utterance = utterance or Utterance(kind, 0, 1)
+    heard = heard or understand(turn.say, turn.emotion, turn.situation or Situation.FREE)
     gold = turn.scripts[0]
-    if after is not None and _acceptable(
-        decision.script_id, turn.model_copy(update={"scripts": (gold,)}), state.history[-1].script_id
-    ):
-        return after
-    script = book.scripts.get(state.history[-1].script_id if gold == SAME else gold)
+    last = book.scripts.get(state.history[-1].script_id)
+    script = last if gold == SAME else book.scripts.get(gold)
     refused = refuses(turn.say, own=book.refusals) or bool(
         script and script.act in ("retain", "accept_refusal")
     )
+    led = next((one.name for one in last.answers if one.then == gold), "") if last else ""
+    facts = {last.records: led} if last and last.records and led else {}
     # 'say it again' adds nothing to what was used
     text = script.text if script else ""
-    reply = Reply(script, (), text=text if gold == SAME else "", refused=refused)
+    reply = Reply(script, (), text=text if gold == SAME else "", refused=refused, facts=facts)
     return advance(state, utterance, heard, reply, text)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from voicebot.bench.frame import Options, Result
 from voicebot.dialogue.policy import RulePolicy
+from voicebot.dialogue.relation_model import RelationModel
 from voicebot.domain.dialogue import Exchange
 from voicebot.domain.emotion import CALM, Emotion, EmotionLabel
 from voicebot.domain.errors import DataError, ModelError
@@ -32,6 +33,7 @@ from voicebot.ranker.terms import Terms, pieces
 from voicebot.ranker.trained import Blend, TrainedRanker
 from voicebot.ranker.training import LEAST, Recipe, fit, fit_members, has_torch
 from voicebot.ranker.views import Lens
+from voicebot.registry.resources import models_dir
 
 log = structlog.get_logger()
 
@@ -214,7 +216,7 @@ def _cost(task: Task, model: RankingModel) -> dict[int, float]:
     encoded before, when they were heard.
     """
     ranker = TrainedRanker(model, Blend("bench", 1.0, 1.0, 1.0), "bench", ExampleRanker(model.lens.encoder))
-    policy = RulePolicy()
+    policy = RulePolicy(RelationModel.load([models_dir()]))
     costs = {}
     for size in SIZES:
         book = _book(task, size)
@@ -229,8 +231,8 @@ def _cost(task: Task, model: RankingModel) -> dict[int, float]:
             ranker.rank(_heard(context.before or "喂"), state, book, policy.allowed(state, book))
             model.lens.contexts([Context("", context.agent, context.before)])
             began = time.process_time()
-            relation = policy.relate(heard, before, book)
             found = ranker.rank(heard, before, book, policy.allowed(before, book))
+            relation = policy.relate(heard, before, book, found)
             policy.choose(Utterance(UtteranceKind.SPEECH, 0, 1), heard, relation, found, before, book, seed=1)
             spent.append((time.process_time() - began) * 1000)
         costs[size] = float(np.median(spent))

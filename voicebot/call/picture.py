@@ -64,14 +64,15 @@ def save(path: Path, drawn: str) -> None:
     kind = path.suffix.lower()
     if kind not in {".svg", ".png"}:
         raise DataError(f"{path.name} is no kind of picture", hint="end the name in .png or .svg")
-    data = drawn.encode() if kind == ".svg" else _png(drawn)
+    data = drawn.encode() if kind == ".svg" else png(drawn)
     try:
         path.write_bytes(data)
     except OSError as refused:
         raise DataError(f"{path} can not be written ({refused.strerror})", hint="name another") from refused
 
 
-def _png(drawn: str) -> bytes:
+def png(drawn: str) -> bytes:
+    """Return an SVG as a PNG, with a font that has hanzi. Raises DataError without the extra `plot`."""
     try:
         import justmytype_intl_cjk
         import resvg_py

@@ -1,7 +1,7 @@
-"""The way of one utterance: recognise, understand, relate, rank, choose, prepare what is said.
+"""The way of one utterance: recognise, understand, rank, relate, choose, prepare what is said.
 
-    speech ─▶ transcript ─▶ keywords, prosody, emotion ─▶ situation ─▶ relation
-           ─▶ candidates ─▶ decision and next state ─▶ prompts
+    speech ─▶ transcript ─▶ keywords, prosody, emotion ─▶ situation ─▶ candidates
+           ─▶ relation ─▶ decision and next state ─▶ prompts
 
 The stages do not know each other. `decide` is pure: the same snapshot, utterance and transcript give the same
 decision and the same next snapshot, so that a decision can be thrown away and taken again.
@@ -221,10 +221,10 @@ class Pipeline:
             if utterance.kind is UtteranceKind.SPEECH:
                 situation = self._situation_reader.read(transcript, utterance.audio, state.situation)
         understanding = Understanding(transcript, keywords, prosody, emotion, situation)
-        with step("relation"):
-            relation = self._policy.relate(understanding, state, playbook)
         with step("rank"):
             candidates = self._rank(understanding, state, playbook)
+        with step("relation"):
+            relation = self._policy.relate(understanding, state, playbook, candidates)
         with step("choose"):
             seed = zlib.crc32(f"{snapshot.seed}:{state.turn}".encode())
             decision, after = self._policy.choose(

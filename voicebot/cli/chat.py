@@ -17,7 +17,6 @@ from voicebot import bootstrap, codec
 from voicebot.call.pipeline import Pipeline
 from voicebot.cli.demo import EMOTIONS
 from voicebot.cli.playbook import find
-from voicebot.dialogue.policy import RulePolicy
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import CallRequest, Direction, EndCause, PromptRef, Turn, TurnResult
 from voicebot.domain.dialogue import DialogueState, Snapshot
@@ -60,7 +59,7 @@ def chat(
         bootstrap.analyzer(settings),
         bootstrap.situations(),
         bootstrap.ranker(settings),
-        RulePolicy(),
+        bootstrap.policy(settings),
         Unspoken(),
         OnePlaybook(book),
     )

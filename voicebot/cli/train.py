@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from voicebot.bootstrap import model_roots
+from voicebot.bootstrap import model_roots, playbooks
 from voicebot.cli.playbook import find
-from voicebot.domain.errors import DataError
+from voicebot.domain.errors import DataError, ModelError
 from voicebot.registry import models, resources
 from voicebot.settings import Settings
 
@@ -70,7 +70,7 @@ def ranker(
     ] = "consumer_loan",
     samples: Annotated[Path | None, typer.Option(help="JSONL file of historical samples")] = None,
     threshold: Annotated[float, typer.Option(help="score, 0-100, above which a sample counts")] = 60.0,
-    encoder: Annotated[bool, typer.Option(help="use the sentence encoder (extra `encoder`)")] = False,
+    encoder: Annotated[bool, typer.Option(help="use the sentence encoder, where it runs")] = True,
     duals: Annotated[int, typer.Option(min=0, max=8, help="dual encoders (extra `train`)")] = 0,
     seed: Annotated[int, typer.Option(help="of every random choice")] = 1,
 ) -> None:
@@ -87,7 +87,8 @@ def ranker(
     from voicebot.ranker.history import SampleFile, pairs
     from voicebot.ranker.training import Recipe
 
-    target = out or models.next_version(model_roots(Settings()), "ranker")
+    settings = Settings()
+    target = out or models.next_version(model_roots(settings), "ranker")
     _version(target)
     console = Console(highlight=False)
     book = find(playbook)
@@ -95,14 +96,53 @@ def ranker(
     if gone:
         console.print(f"{gone} samples are left out: their scripts are not in {book.id} {book.version}")
     recipe = Recipe(seed=seed, duals=duals)
-    tool = open_encoder(E5 if encoder else "")
-    manifest, verdict = training.train(book, past, tool, target, recipe, console.print)
+    try:
+        tool = open_encoder(E5 if encoder else "", settings.home / "cache" / "vectors.npz")
+    except ModelError as absent:
+        console.print(f"{absent.detail}: n-grams alone")
+        tool = open_encoder("")
+    books = [book, *(find(key) for key in playbooks(settings).ids() if key != book.id)]
+    manifest, verdict = training.train(book, past, tool, target, recipe, console.print, books)
     if manifest is not None:
         _show(manifest, target)
         return
     for name, value in verdict.figures.items():
         console.print(f"{name:32} {value:.3f}")
     console.print("nothing written: the examples alone rank as well; more samples may change that")
+
+
+@train_app.command()
+def relation(
+    dialogues: Annotated[Path, typer.Argument(help="folder of judged dialogues, <playbook>.yaml")],
+    out: Annotated[Path | None, typer.Option(help="folder to write: <models>/relation/<version>")] = None,
+    trust: Annotated[float, typer.Option(min=0, max=1, help="weight of an example line")] = 0.3,
+    seed: Annotated[int, typer.Option(help="of every random choice")] = 1,
+) -> None:
+    """Train the relation classifier from judged dialogues and the playbooks' example lines.
+
+    Example: voicebot train relation tests/data/dialogues/development
+    """
+    from voicebot.bench.dialogue import read
+    from voicebot.bench.lessons import halves, judged, lines
+    from voicebot.dialogue import relation_training
+    from voicebot.dialogue.relation_training import Lesson
+    from voicebot.ranker.encoder import open_encoder
+    from voicebot.ranker.examples import ExampleRanker
+
+    settings = Settings()
+    target = out or models.next_version(model_roots(settings), "relation")
+    _version(target)
+    tool = open_encoder(kept=settings.home / "cache" / "vectors.npz")
+    lessons: list[Lesson] = []
+    for file in sorted(dialogues.glob("*.yaml")):
+        book = find(file.stem)
+        lessons += judged(read(file, book), book, ExampleRanker(tool))
+    for key in playbooks(settings).ids():
+        for half in (0, 1):
+            # a ranker that knew the lines would be surer than in life
+            known, asked = halves(find(key), half)
+            lessons += lines(asked, ExampleRanker(tool), seed, known)
+    _show(relation_training.train(lessons, target, trust=trust, seed=seed), target)
 
 
 def _version(out: Path) -> None:

@@ -43,7 +43,7 @@ _OPT_OUT = (
 _OPT_OUT_SOUNDS = (  # the same through homophone slips of the recogniser
     *("不要再打", "别再打了", "别再打来", "不要给我打电话", "别给我打电话", "不用再打", "不要再联系我"),
     *("别再联系我", "不要再骚扰", "别再骚扰", "把我号码删", "把我的号码删", "把我电话删", "以后不要打"),
-    *("以后别打",),
+    *("以后别打", "加黑名单", "拉进黑名单", "你拉黑了"),
 )
 _DENIED = re.compile(r"(?:没说|没有说|不是说|不是|没让你们?|没有让你们?|谁说|又没说|没叫你们?)$")
 _IF = re.compile(r"(?:如果|要是|假如|万一).*(?:吗|呢|怎么办|会怎么样)$")
@@ -61,9 +61,11 @@ _HUMAN = re.compile(
     r"|人工(?:客服|服务|接听|坐席)|(?:有没有|有)(?:真人|人工|活人)|(?:找|叫|换|让|派|接)(?:个|一个|你们的)(?:真|活)?人(?!情)|(?:经理|主管|领导|负责人)(?:在|呢)"
     r"|不(?:想)?(?:跟|和)(?:你|你个|你这个|这)?(?:机器|机器人)(?:说|聊|讲|谈)"
 )
+_HUMAN_SOUNDS = ("转人工", "换个人来", "找个真人", "叫个真人", "换个业务员", "人工客服")
 _HUMAN_DENIED = re.compile(
     r"(?:不要|不用|别|不需要|先不|不想|不必)(?:给我|帮我)?(?:转|找|叫|接|让)|(?:你们?)?经理(?:是谁|叫什么|多大)"
     r"|不要人工|不用人工"
+    r"|(?:经理|人|客服|业务员|主管)(?:再|来|尽快|明天|晚点)?(?:联系|找|打给|打过来|打电话|给我(?:打|回)|跟我联系|回电)"
 )
 _ROBOT = re.compile(
     r"(?:是不是|是|不会是|该不会是|怎么像|好像|像)(?:个|一个|真的)?(?:在跟)?(?:个)?(?:语音)?(?:机器人|机器|人工智能|录音|电脑|假人)"
@@ -220,7 +222,8 @@ def opts_out(text: str) -> bool:
 def wants_human(text: str) -> bool:
     """Whether the customer asks for a person."""
     said = bare(text)
-    return bool(_HUMAN.search(said)) and not _HUMAN_DENIED.search(said)
+    asks = bool(_HUMAN.search(said)) or any(heard_in(phrase, said) for phrase in _HUMAN_SOUNDS)
+    return asks and not _HUMAN_DENIED.search(said)
 
 
 def asks_robot(text: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from voicebot.dialogue import choice, disposition, ladder, progress, relation, wording
 from voicebot.dialogue import state as st
 from voicebot.dialogue.moment import Moment
+from voicebot.dialogue.relation_model import RelationModel
 from voicebot.domain.call import EndCause, Outcome
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
 from voicebot.domain.emotion import EmotionLabel
@@ -25,6 +26,10 @@ _STYLES = {EmotionLabel.ANNOYED: Style.BRISK, EmotionLabel.HESITANT: Style.SOFT}
 class RulePolicy:
     """DialoguePolicy: explicit rules first, then candidates × scene × relation × emotion."""
 
+    def __init__(self, relations: RelationModel | None = None) -> None:
+        """Make a policy; without a model of relations it reads them by rules alone."""
+        self._relations = relations
+
     def begin(self, playbook: Playbook, slots: Mapping[str, str]) -> DialogueState:
         """Return the state before the opening."""
         return st.begin(playbook, slots)
@@ -33,9 +38,18 @@ class RulePolicy:
         """Return the script ids that may be said now: gated by scene, needs and compliance."""
         return choice.allowed(state, playbook)
 
-    def relate(self, understanding: Understanding, state: DialogueState, playbook: Playbook) -> Relation:
-        """Return how the utterance relates to those before."""
-        return relation.relate(understanding.transcript.text, understanding.keywords, state, playbook)
+    def relate(
+        self,
+        understanding: Understanding,
+        state: DialogueState,
+        playbook: Playbook,
+        candidates: Sequence[Candidate] = (),
+    ) -> Relation:
+        """Return how the utterance relates to those before: by the model, else by the rules."""
+        text = understanding.transcript.text
+        if self._relations is not None and text:
+            return self._relations.relate(text, state, playbook, candidates)
+        return relation.relate(text, understanding.keywords, state, playbook)
 
     def choose(
         self,

@@ -85,7 +85,9 @@ def changed_mind(moment: Moment) -> Reply | None:
     answer = moment.answer
     if answer and answer.name == "yes":
         return next_step(moment, "V20 客户改口说可以")
-    if not moment.refuses and not (answer and answer.name == "no"):
+    best = moment.best
+    declines = best is not None and best.script.act in ("retain", "accept_refusal")
+    if not moment.refuses and not (answer and answer.name == "no") and not declines:
         return None
     declined = (
         next((answer for answer in moment.last.answers if answer.name == "no"), None) if moment.last else None

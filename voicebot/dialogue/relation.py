@@ -75,15 +75,19 @@ def features(text: str, keywords: Sequence[str], state: DialogueState, playbook:
 
 
 def relate(text: str, keywords: Sequence[str], state: DialogueState, playbook: Playbook) -> Relation:
-    """Return the relation of an utterance; the first rule that holds, most explicit first."""
-    found = features(text, keywords, state, playbook)
+    """Return the relation of an utterance by the rules alone."""
+    return by_rules(text, features(text, keywords, state, playbook), state, playbook)
+
+
+def by_rules(text: str, found: Features, state: DialogueState, playbook: Playbook) -> Relation:
+    """Return the relation that the features tell; the first rule that holds, most explicit first."""
     waiting = found.expects not in (Expect.OPEN, Expect.NOTHING)
     rules: tuple[tuple[bool, Relation], ...] = (
         (found.closing and not found.question, Relation.CLOSES),
         (found.turns_round, Relation.CONTRADICTS),
         (bool(found.answered), Relation.ANSWERS),
         (found.expects == Expect.TIME and hear(text) is not None, Relation.ANSWERS),
-        (found.repeats and not phrases.refuses(text), Relation.REPEATS),
+        (found.repeats and not phrases.refuses(text, own=playbook.refusals), Relation.REPEATS),
         (found.new_topic, Relation.CHANGES_TOPIC),
         (found.question, Relation.ASKS),
         (found.objection, Relation.OBJECTS),

@@ -6,7 +6,6 @@ from voicebot.dialogue import phrases
 from voicebot.dialogue import state as st
 from voicebot.dialogue.moment import QUESTION_FLOOR, Moment, why
 from voicebot.dialogue.state import Reply
-from voicebot.domain.dialogue import Relation
 from voicebot.domain.script import Expect
 from voicebot.domain.understanding import Situation
 
@@ -42,8 +41,7 @@ def annoyed(moment: Moment) -> Reply | None:
     if (answer := moment.answer) and answer.name == "yes":
         return None  # a loud yes is a yes: the words decide
     best = moment.best
-    asks = moment.relation is Relation.ASKS and best and best.script.act in _TELLS
-    if asks and best and best.score >= QUESTION_FLOOR:
+    if best and best.script.act in _TELLS and best.score >= QUESTION_FLOOR:
         return Reply(best.script, ("V10 厌烦但在提问：简短回答", why(best)))
     if best and best.script.act in _SERVES and best.score >= QUESTION_FLOOR:
         return Reply(best.script, ("V10 厌烦是因为事情没办好：先解决", why(best)))

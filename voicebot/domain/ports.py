@@ -139,8 +139,14 @@ class DialoguePolicy(Protocol):
     def allowed(self, state: DialogueState, playbook: Playbook) -> tuple[str, ...]:
         """Return the script ids that may be said now: gated by scene, needs and compliance."""
 
-    def relate(self, understanding: Understanding, state: DialogueState, playbook: Playbook) -> Relation:
-        """Return how the utterance relates to those before."""
+    def relate(
+        self,
+        understanding: Understanding,
+        state: DialogueState,
+        playbook: Playbook,
+        candidates: Sequence[Candidate] = (),
+    ) -> Relation:
+        """Return how the utterance relates to those before; the candidates help to tell."""
 
     def choose(
         self,
@@ -200,6 +206,16 @@ class PlaybookSource(Protocol):
 
     def get(self, playbook_id: str, version: str = "") -> Playbook:
         """Return a playbook, the newest if no version is named."""
+
+
+class PlaybookArchive(Protocol):
+    """Keeps the versions of playbooks for calls that began with them. Never fails a call."""
+
+    def keep(self, playbook_id: str, version: str, text: str) -> None:
+        """Note a version with the text of its file."""
+
+    def text(self, playbook_id: str, version: str) -> str:
+        """Return the text of a version's file; "" if it is not known."""
 
 
 class Conversation(Protocol):

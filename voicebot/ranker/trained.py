@@ -16,7 +16,7 @@ from voicebot.domain.errors import ModelError
 from voicebot.domain.script import Playbook
 from voicebot.domain.understanding import Understanding
 from voicebot.ranker.calibration import probabilities
-from voicebot.ranker.encoder import Encoder, open_encoder
+from voicebot.ranker.encoder import E5Encoder, Encoder, open_encoder
 from voicebot.ranker.examples import ExampleRanker, Scores, candidates
 from voicebot.ranker.fusion import standardise
 from voicebot.ranker.model import NAME, Bank, RankingModel
@@ -25,6 +25,7 @@ from voicebot.ranker.pairs import Context
 from voicebot.registry import models
 
 BLEND = "blend.json"
+VECTORS = "vectors.npz"  # of the playbooks' lines, so that the first start need not encode them
 _KEPT = 4  # playbooks in memory: running calls keep their version
 
 
@@ -87,11 +88,16 @@ class TrainedRanker:
         self._banks: OrderedDict[tuple[str, str], Bank] = OrderedDict()
 
     @classmethod
-    def load(cls, directory: Path) -> TrainedRanker:
-        """Load a model with its encoder. Raises ModelError if a file or the encoder is amiss."""
+    def load(cls, directory: Path, kept: Path | None = None) -> TrainedRanker:
+        """Load a model with its encoder. Raises ModelError if a file or the encoder is amiss.
+
+        `kept`: the file in which the encoder keeps its vectors of playbooks.
+        """
         manifest = models.load(directory)
         blend = Blend.load(directory)
-        encoder: Encoder = open_encoder(blend.encoder)
+        encoder: Encoder = open_encoder(blend.encoder, kept)
+        if isinstance(encoder, E5Encoder) and VECTORS in manifest.files:
+            encoder.recall(directory / VECTORS)
         model = RankingModel.load(directory, encoder)
         return cls(model, blend, manifest.label, ExampleRanker(encoder))
 
@@ -157,12 +163,19 @@ def context(understanding: Understanding, state: DialogueState) -> Context:
     )
 
 
-def open_ranker(roots: Sequence[Path]) -> tuple[ExampleRanker | TrainedRanker, str]:
-    """Return the newest trained ranker, else the one that ranks by examples alone, and why it is that."""
+def open_ranker(roots: Sequence[Path], kept: Path | None = None) -> tuple[ExampleRanker | TrainedRanker, str]:
+    """Return the newest trained ranker, else the one by examples alone, and why it is that.
+
+    The examples are compared by meaning too where the sentence encoder is installed.
+    """
     try:
-        return TrainedRanker.load(models.find(roots, NAME)), ""
+        return TrainedRanker.load(models.find(roots, NAME), kept), ""
     except ModelError as absent:
-        return ExampleRanker(), str(absent)
+        missing = str(absent)
+    try:
+        return ExampleRanker(open_encoder(kept=kept)), missing
+    except ModelError as absent:
+        return ExampleRanker(), f"{missing}; {absent}"
 
 
 def newest(roots: Sequence[Path]) -> str:

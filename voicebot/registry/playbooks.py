@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from voicebot.domain.errors import PlaybookError
+from voicebot.domain.ports import PlaybookArchive
 from voicebot.domain.script import Playbook
 
 
@@ -17,8 +18,23 @@ class PlaybookDirectories:
     running call goes on asking for its own.
     """
 
-    def __init__(self, directories: Sequence[Path], load: Callable[[Path], Playbook]) -> None:
-        """Take the directories to look in and the reader of one file (`dialogue.playbook.load`)."""
+    def __init__(
+        self,
+        directories: Sequence[Path],
+        load: Callable[[Path], Playbook],
+        parse: Callable[[str, str], Playbook] | None = None,
+        archive: PlaybookArchive | None = None,
+    ) -> None:
+        """Take where to look.
+
+        Args:
+            directories: in which files lie.
+            load: reads one file (`dialogue.playbook.load`).
+            parse: reads a playbook from text and the name to show in messages.
+            archive: keeps every version that was seen; with `parse`, gives older ones back.
+        """
+        self._parse = parse
+        self._archive = archive
         self._directories = tuple(directories)
         self._load = load
         self._lock = Lock()
@@ -38,11 +54,24 @@ class PlaybookDirectories:
                 return self._versions[playbook_id, version]
             playbook = self._read(playbook_id)
             if version and playbook.version != version:
+                if kept := self._kept(playbook_id, version):
+                    return kept
                 raise PlaybookError(
                     f"{playbook_id} {version} is gone, the file now holds {playbook.version}",
                     hint="put the old file back, or begin the call again",
                 )
             return playbook
+
+    def _kept(self, playbook_id: str, version: str) -> Playbook | None:
+        """Return an older version from the archive: a call that began with it goes on with it."""
+        if self._archive is None or self._parse is None:
+            return None
+        text = self._archive.text(playbook_id, version)
+        if not text:
+            return None
+        playbook = self._parse(text, f"{playbook_id} {version}")
+        self._versions[playbook.id, playbook.version] = playbook
+        return playbook
 
     def _read(self, playbook_id: str) -> Playbook:
         path = self._find(playbook_id)
@@ -56,6 +85,8 @@ class PlaybookDirectories:
                 )
             self._stamps[path], self._newest[path] = stamp, playbook
             self._versions[playbook.id, playbook.version] = playbook
+            if self._archive is not None:
+                self._archive.keep(playbook.id, playbook.version, path.read_text("utf-8"))
         return self._newest[path]
 
     def _find(self, playbook_id: str) -> Path:
