@@ -13,13 +13,13 @@ import pytest
 from tests.unit.conversation import consumer_loan
 from voicebot.domain.dialogue import Candidate, DialogueState, Exchange
 from voicebot.domain.emotion import CALM, Emotion, EmotionLabel
-from voicebot.domain.errors import DataError
+from voicebot.domain.errors import DataError, ModelError
 from voicebot.domain.sample import Sample
 from voicebot.domain.script import Playbook
 from voicebot.domain.speech import Transcript
 from voicebot.domain.understanding import Understanding
-from voicebot.ranker import history, playbook_training
-from voicebot.ranker.encoder import NoEncoder
+from voicebot.ranker import history, playbook_training, trained
+from voicebot.ranker.encoder import E5, NoEncoder
 from voicebot.ranker.examples import ExampleRanker
 from voicebot.ranker.history import SampleFile, examples
 from voicebot.ranker.pairs import Context, Pair
@@ -84,7 +84,7 @@ def test_training_says_how_both_rankers_did_on_the_same_held_out_lines(root: Pat
 def test_another_playbook_and_an_empty_utterance_are_ranked_by_the_examples_alone(
     root: Path, book: Playbook
 ) -> None:
-    ranker, _ = open_ranker([root])
+    ranker = TrainedRanker.load(root / "ranker" / "1")
     alone = ExampleRanker()
     other = replace(book, id="other")
     assert rank(ranker, "利息多少", other, list(book.scripts), 5) == rank(
@@ -94,7 +94,7 @@ def test_another_playbook_and_an_empty_utterance_are_ranked_by_the_examples_alon
 
 
 def test_what_nothing_answers_is_less_sure_than_what_an_example_says(root: Path, book: Playbook) -> None:
-    ranker, _ = open_ranker([root])
+    ranker = TrainedRanker.load(root / "ranker" / "1")
     line = next(iter(book.scripts.values())).examples[0]
     strange = rank(ranker, "红烧肉怎样做才香", book, list(book.scripts), 5)[0]
     assert strange.probability < 0.5 < rank(ranker, line, book, list(book.scripts), 5)[0].probability
@@ -104,7 +104,7 @@ def test_a_missing_or_broken_model_falls_back_to_the_examples_and_says_why(
     root: Path, tmp_path: Path
 ) -> None:
     ranker, why = open_ranker([tmp_path])
-    assert (type(ranker), ranker.version) == (ExampleRanker, "examples-1")
+    assert isinstance(ranker, ExampleRanker)
     assert "no ranker" in why
     copy = tmp_path / "ranker" / "1"
     copy.mkdir(parents=True)
@@ -112,6 +112,22 @@ def test_a_missing_or_broken_model_falls_back_to_the_examples_and_says_why(
         (copy / file.name).write_bytes(file.read_bytes())
     (copy / BLEND).write_text("{}", "utf-8")
     assert "corrupt" in open_ranker([tmp_path])[1]
+
+
+def test_without_the_encoder_a_trained_model_serves_with_it_the_examples_by_meaning(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str = E5, kept: Path | None = None) -> NoEncoder:
+        if name:
+            raise ModelError("no encoder here")
+        return NoEncoder()
+
+    monkeypatch.setattr(trained, "open_encoder", absent)
+    assert isinstance(open_ranker([root])[0], TrainedRanker)
+    monkeypatch.setattr(trained, "open_encoder", lambda name=E5, kept=None: NoEncoder())
+    ranker, why = open_ranker([root])
+    assert isinstance(ranker, ExampleRanker)
+    assert "without the sentence encoder" in why
 
 
 def test_nothing_is_written_where_the_model_does_not_win(

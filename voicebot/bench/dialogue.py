@@ -167,7 +167,7 @@ def _audio(options: Options, book: Playbook) -> list[Condition]:
 
 def _ranker(name: str) -> Ranker:
     if name == "served":
-        return open_ranker([models_dir()])[0]
+        return open_ranker([models_dir()], Settings().home / "cache" / "vectors.npz")[0]
     if name in ("examples", "knn"):
         return ExampleRanker(ridge=RIDGE_WEIGHT if name == "examples" else 0.0)
     kept = Settings().home / "cache" / "vectors.npz"

@@ -112,6 +112,36 @@ def ranker(
 
 
 @train_app.command()
+def vectors(
+    out: Annotated[Path | None, typer.Option(help="folder to write: <models>/vectors/<version>")] = None,
+) -> None:
+    """Encode the lines of every playbook, so that no start of the inference server need do it.
+
+    Example: voicebot train vectors --out models/vectors/2
+    """
+    from voicebot.ranker import trained
+    from voicebot.ranker.encoder import E5Encoder
+
+    settings = Settings()
+    target = out or models.next_version(model_roots(settings), trained.ENCODED)
+    _version(target)
+    tool = E5Encoder(settings.home / "cache" / "vectors.npz")
+    source = playbooks(settings)
+    scripts = [script for key in source.ids() for script in source.get(key).scripts.values()]
+    lines = [line for script in scripts for line in (*script.examples, script.text)]
+    tool.write(target / trained.VECTORS, lines)
+    figures = {"lines": float(len(lines)), "dimensions": float(tool.size)}
+    manifest = models.Manifest(
+        trained.ENCODED,
+        target.name,
+        {trained.VECTORS: ""},
+        metrics=figures,
+        notes=f"Vectors of the playbooks' lines by {tool.name} (MIT), half precision.",
+    )
+    _show(models.save(target, manifest), target)
+
+
+@train_app.command()
 def relation(
     dialogues: Annotated[Path, typer.Argument(help="folder of judged dialogues, <playbook>.yaml")],
     out: Annotated[Path | None, typer.Option(help="folder to write: <models>/relation/<version>")] = None,

@@ -25,6 +25,7 @@ from voicebot.ranker.pairs import Context
 from voicebot.registry import models
 
 BLEND = "blend.json"
+ENCODED = "vectors"  # name of the model that holds them alone
 VECTORS = "vectors.npz"  # of the playbooks' lines, so that the first start need not encode them
 _KEPT = 4  # playbooks in memory: running calls keep their version
 
@@ -84,6 +85,7 @@ class TrainedRanker:
         self._blend = blend
         self._examples = examples
         self.version = f"{label}+{examples.version}"
+        self.encoder = blend.encoder
         self._lock = Lock()
         self._banks: OrderedDict[tuple[str, str], Bank] = OrderedDict()
 
@@ -166,16 +168,26 @@ def context(understanding: Understanding, state: DialogueState) -> Context:
 def open_ranker(roots: Sequence[Path], kept: Path | None = None) -> tuple[ExampleRanker | TrainedRanker, str]:
     """Return the newest trained ranker, else the one by examples alone, and why it is that.
 
-    The examples are compared by meaning too where the sentence encoder is installed.
+    The examples are compared by meaning too where the sentence encoder is installed. A model that
+    was trained without it gives way to them there: by cross-validation they rank better.
     """
+    trained, encoder, why = None, None, ""
     try:
-        return TrainedRanker.load(models.find(roots, NAME), kept), ""
+        trained = TrainedRanker.load(models.find(roots, NAME), kept)
     except ModelError as absent:
-        missing = str(absent)
+        why = str(absent)
     try:
-        return ExampleRanker(open_encoder(kept=kept)), missing
+        encoder = open_encoder(kept=kept)
+        if isinstance(encoder, E5Encoder):
+            encoder.recall(models.find(roots, ENCODED) / VECTORS)
     except ModelError as absent:
-        return ExampleRanker(), f"{missing}; {absent}"
+        # without vectors that came along they are computed at the first start
+        why = why or str(absent)
+    if trained is not None and (trained.encoder or encoder is None):
+        return trained, ""
+    if trained is not None:
+        why = f"{trained.version} was trained without the sentence encoder: voicebot train ranker"
+    return ExampleRanker(encoder), why
 
 
 def newest(roots: Sequence[Path]) -> str:
