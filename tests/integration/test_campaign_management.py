@@ -27,7 +27,9 @@ from voicebot.domain.call import CallRequest, Disposition, EndCause, IntentLevel
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact, Mode
 from voicebot.domain.errors import CampaignError, ComplianceError, DataError
 from voicebot.domain.ids import uuid7
+from voicebot.domain.people import Grade
 from voicebot.domain.trunk import Trunk
+from voicebot.learning.gather import gather
 from voicebot.settings import Settings
 from voicebot.store.agents import AgentRepository
 from voicebot.store.audit import AuditRepository
@@ -35,7 +37,9 @@ from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
 from voicebot.store.do_not_call import DoNotCallRepository
+from voicebot.store.feedback import FeedbackRepository
 from voicebot.store.imports import ImportRepository
+from voicebot.store.samples import SampleRepository
 from voicebot.store.session import Database
 from voicebot.store.workers import LINE, Worker, WorkerRepository
 
@@ -278,6 +282,15 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
     (recordings / "a.wav").write_bytes(b"RIFF")
     request = called(campaign, recording="a.wav")
     do_not_call.add(database, VAULT, NUMBER, "asked us", "ann", now())
+    with database.transaction() as session:
+        FeedbackRepository(session).graded(
+            request.call_id, 1, "callback_offer", Grade.EXCELLENT, "li", now(), better_script_id=""
+        )
+    gather(database, now() - timedelta(hours=1), now() + timedelta(seconds=1))
+    with database.transaction() as session:
+        samples = SampleRepository(session)
+        samples.learnt("ranker-7", samples.of_playbook(request.playbook_id))
+    assert one(database, "SELECT count(*) FROM model_samples") > 0
     out = tmp_path / "person.zip"
     done = subject.export(database, VAULT, "13900000001", out, "ann", recordings)
     assert done.recordings == 1
@@ -290,6 +303,8 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
     gone = subject.erase(database, VAULT, "13900000001", "ann", "asked for it", forget)
     assert (gone.contacts, gone.calls, gone.turns) == (1, 1, 1)
     assert not (recordings / "a.wav").exists()
+    assert one(database, "SELECT count(*) FROM samples") == 0
+    assert gone.models == ("ranker-7",)
     with database.transaction() as session:
         everything = " ".join(
             str(row)

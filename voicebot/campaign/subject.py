@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -87,7 +88,7 @@ def erase(
                 "a call with this person goes on, or is not yet written down",
                 hint="try again when it has ended; voicebot campaign settle closes attempts that never will",
             )
-        erased = people.erase(number)
+        erased = people.erase(number, datetime.now(UTC))
         if not erased.contacts and not erased.calls:
             raise DataError("nothing is kept about this number")
         for key in erased.recordings:
@@ -101,6 +102,7 @@ def erase(
             calls=erased.calls,
             turns=erased.turns,
             recordings=len(erased.recordings),
+            models=list(erased.models),
         )
     return erased
 

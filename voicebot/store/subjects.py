@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from voicebot.domain.campaign import ContactStatus
 from voicebot.store.crypto import NumberVault
+from voicebot.store.samples import SampleRepository
 from voicebot.store.tables import (
     AttemptRow,
     Base,
@@ -41,6 +43,7 @@ class Erased:
     calls: int
     turns: int
     recordings: tuple[str, ...]  # blob keys, to be deleted by whoever keeps them
+    models: tuple[str, ...] = ()  # that learnt from this person's calls; marked
 
 
 class SubjectRepository:
@@ -77,7 +80,7 @@ class SubjectRepository:
         )
         return self._session.scalar(query.limit(1)) is not None
 
-    def erase(self, number: str) -> Erased:
+    def erase(self, number: str, now: datetime) -> Erased:
         """Erase what is kept about a person: what was said, names, number, recordings, samples.
 
         The rows stay, emptied, so that sums of campaigns stay true. An entry on the do-not-call list stays:
@@ -101,12 +104,13 @@ class SubjectRepository:
         self._session.execute(
             update(CallRow).where(CallRow.id.in_(calls)).values(recording="", sip_reason=None)
         )
+        models = SampleRepository(self._session).erase([str(call) for call in calls], now)
         for table in (CorrectionRow, FeedbackRow):
             self._session.execute(delete(table).where(table.call_id.in_(calls)))
         self._session.execute(update(TakeoverRow).where(TakeoverRow.call_id.in_(calls)).values(detail=""))
         for contact_id in contacts:
             self._forget(contact_id)
-        return Erased(len(contacts), len(calls), len(turns), tuple(recordings))
+        return Erased(len(contacts), len(calls), len(turns), tuple(recordings), models)
 
     def _forget(self, contact_id: UUID) -> None:
         nobody = os.urandom(32)  # finds nobody, and never equals another's
