@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from voicebot import bootstrap
-from voicebot.domain.call import CallEvent
+from voicebot.domain.call import CallEvent, Disposition
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.domain.errors import CampaignError
 from voicebot.domain.ids import uuid7
@@ -296,11 +296,18 @@ def _start(settings: Settings, store: Database, campaign: Campaign, contacts: Se
 
 
 async def _finished(store: Database, campaign_id: str) -> None:
-    def status() -> CampaignStatus:
+    def over() -> bool:
         with store.transaction() as session:
-            return CampaignRepository(session).find(campaign_id).status
+            campaigns = CampaignRepository(session)
+            if campaigns.find(campaign_id).status is CampaignStatus.FINISHED:
+                return True
+            progress = campaigns.progress(campaign_id)
+        # Whoever agreed to be called back stays on the list until then: nobody waits for that here.
+        agreed = progress.dispositions.get(Disposition.CALLBACK, 0)
+        called = progress.attempts >= progress.contacts and not progress.calling
+        return called and 0 < progress.pending <= agreed
 
-    while await asyncio.to_thread(status) is not CampaignStatus.FINISHED:  # noqa: ASYNC110  # by another process
+    while not await asyncio.to_thread(over):  # noqa: ASYNC110  # by another process
         await asyncio.sleep(POLL_S)
 
 
