@@ -116,7 +116,7 @@ def test_a_takeover_pops_up_and_the_agent_uses_a_suggestion(
 ) -> None:
     page = sign_in(Role.AGENT)
     with console.database.transaction() as session:
-        found = UserRepository(session).named("agent")
+        found = UserRepository(session).named("test-agent")
         assert found is not None
         UserRepository(session).change(found[0].id, extension=phone.address("agent"))
     page.goto(f"{console.url}/agent")
@@ -138,10 +138,10 @@ def test_a_takeover_pops_up_and_the_agent_uses_a_suggestion(
     expect(page.get_by_text("已记录")).to_be_visible()
     with console.database.transaction() as session:
         (feedback,) = FeedbackRepository(session).of_call(call_id)
-    assert (feedback.action, feedback.script_id, feedback.actor) == ("used", "rate", "agent")
+    assert (feedback.action, feedback.script_id, feedback.actor) == ("used", "rate", "test-agent")
     page.get_by_role("button", name="挂断").click()
     expect(page.get_by_text("等待来电")).to_be_visible()
-    assert [takeover.agent_id for takeover in bot.journal.takeovers] == ["agent"]
+    assert [takeover.agent_id for takeover in bot.journal.takeovers] == ["test-agent"]
 
 
 def test_a_supervisor_sees_hears_grades_and_ends_a_call(

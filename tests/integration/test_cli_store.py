@@ -178,6 +178,9 @@ def test_a_campaign_whose_prompts_have_no_sound_does_not_start(database: Databas
         book.replace("id: consumer_loan", "id: my_loan").replace("再见。", "回头见。"), "utf-8"
     )
     output("campaign", "create", "autumn", "--playbook", "my_loan", "--policy", "SIMULATION", *LOCAL)
+    file = tmp_path / "list.csv"
+    file.write_text("number\n13900000001\n", encoding="utf-8")
+    output("campaign", "import", "autumn", str(file))
 
     with pytest.raises(CampaignError, match="prompts of my_loan have no sound yet") as refused:
         output("campaign", "start", "autumn")
