@@ -38,6 +38,11 @@ from voicebot.store.session import Database
 TEMPLATE = "voicebot"  # the server's own database, migrated and never written to
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the browser come last: Playwright keeps an event loop running, beside which no other can begin."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture(autouse=True)
 def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let logging that a command configures end with its test, whose captured streams are closed then."""
