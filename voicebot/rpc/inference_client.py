@@ -36,7 +36,8 @@ _LONGEST_MESSAGE = 8 << 20  # bytes: minutes of prompt audio
 _MOST_WAITING = 600  # messages not yet taken by the server: a minute of speech
 # A killed server is noticed at once. A hung one answers no ping: idle calls see it after keepalive and its
 # time-out; for a ping that went out with a message the HTTP/2 time-out counts, a minute by default.
-# Of several servers each call takes the next that is healthy (grpc.health.v1), and stays there.
+# Of several servers each call takes the next that is healthy (grpc.health.v1), and stays there. One server is
+# not watched for its health: there is nowhere else to go.
 _BALANCING = json.dumps(
     {
         "loadBalancingConfig": [{"round_robin": {}}],
@@ -44,7 +45,6 @@ _BALANCING = json.dumps(
     }
 )
 _OPTIONS = (
-    ("grpc.service_config", _BALANCING),
     ("grpc.keepalive_time_ms", 2000),
     ("grpc.keepalive_timeout_ms", 1000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -74,7 +74,9 @@ class InferenceClient:
         """
         self._address = address
         self._timeout_s = timeout_s
-        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        several = "," in address or address.startswith("dns:")
+        balancing = (("grpc.service_config", _BALANCING),) if several else ()
+        self._channel = grpc.aio.insecure_channel(address, options=(*_OPTIONS, *balancing))
         self._stub = inference_pb2_grpc.InferenceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     def conversation(self) -> RemoteConversation:
