@@ -16,6 +16,7 @@ from rich.text import Text
 from voicebot.cli.files import save
 from voicebot.cli.stored import stored
 from voicebot.cli.times import parse_time
+from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.errors import DataError
 from voicebot.domain.people import Grade
 from voicebot.learning.gather import gather as gather_samples
@@ -26,6 +27,16 @@ from voicebot.store.outcomes import OutcomeRepository
 from voicebot.store.samples import SampleRepository, StoredSample
 
 feedback_app = typer.Typer(help="Grade turns, see what is to be graded, make samples.", no_args_is_help=True)
+_LABELS = {label.chinese: label for label in EmotionLabel}
+
+
+def _label(name: str) -> EmotionLabel:
+    found = _LABELS.get(name) or next((label for label in EmotionLabel if label.value == name), None)
+    if found is None:
+        raise typer.BadParameter(f"{name!r} is none of {' '.join((*_LABELS, *EmotionLabel))}")
+    return found
+
+
 Called = Annotated[str, typer.Argument(metavar="CALL", help="Id of the call, or a part of it.")]
 
 
@@ -51,6 +62,30 @@ def grade(
             detail.call_id, turn, found["script_id"], mark, getpass.getuser(), now, better_script_id=better
         )
     print(f"{found['script_id']} {mark.value} {mark.score:.0f}")
+
+
+@feedback_app.command()
+def emotion(
+    call: Called,
+    turn: Annotated[int, typer.Argument(help="Number of the turn: voicebot calls show CALL.")],
+    label: Annotated[EmotionLabel, typer.Argument(parser=_label, metavar="|".join(_LABELS))],
+    said: Annotated[str, typer.Option(help="What the customer really said, if it was misheard.")] = "",
+) -> None:
+    """Say how the customer meant a turn: voicebot train emotion --from-database learns from it.
+
+    A later label of yours takes the place of an earlier one.
+
+    Example:
+      voicebot feedback emotion 4f81c2 3 平静 --said 现在有事不要说了
+    """
+    now = datetime.now(UTC)
+    with stored(Settings()) as store, store.transaction() as session:
+        detail = OutcomeRepository(session).call(call)
+        found = next((row for row in detail.turns if row["seq"] == turn), None)
+        if found is None or not (found["customer_text"] or said):
+            raise DataError(f"call {call} has no words in turn {turn}", hint=f"voicebot calls show {call}")
+        FeedbackRepository(session).meant(detail.call_id, turn, label, getpass.getuser(), now, text=said)
+    print(f"{said or found['customer_text']} {label.chinese}")
 
 
 @feedback_app.command("list")

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from voicebot.bootstrap import model_roots, playbooks
 from voicebot.cli.playbook import find
+from voicebot.cli.stored import stored
 from voicebot.domain.errors import DataError, ModelError
 from voicebot.registry import models, resources
 from voicebot.settings import Settings
@@ -26,8 +27,15 @@ def emotion(
     speakers: Annotated[int, typer.Option(min=10, help="how many speakers to invent")] = 300,
     seed: Annotated[int, typer.Option(help="of every random choice")] = 1,
     samples: Annotated[Path | None, typer.Option(help="JSONL file of judged turns, which join")] = None,
+    from_database: Annotated[
+        bool,
+        typer.Option("--from-database", help="turns labelled by: voicebot feedback emotion"),
+    ] = False,
 ) -> None:
     """Train the model of the second emotion. Takes some minutes of CPU and the extra `train`.
+
+    Of the database only calls count whose customer agreed to be called and did not opt out. What a model has
+    learnt from is kept, and erasing a person marks it.
 
     A judged turn is a line of JSON: turn, text, label (one of the five, or shares of them), vector, baseline,
     feature_version.
@@ -35,15 +43,26 @@ def emotion(
     Examples:
       voicebot train emotion --data speech/aishell --out models/emotion/2
       voicebot train emotion --data speech/aishell --out models/emotion/2 --samples judged.jsonl
+      voicebot train emotion --data speech/aishell --out models/emotion/2 --from-database
     """
     from voicebot.emotion import lexicon as lexicons
     from voicebot.emotion import training
     from voicebot.emotion.samples import SampleFile
+    from voicebot.learning.emotions import DatabaseEmotions
 
     _version(out)
     judged = list(SampleFile(samples).samples()) if samples else []
     words = lexicons.load(models.find((resources.models_dir(),), lexicons.NAME, lexicon))
-    _show(training.train(data, words, out, speakers=speakers, seed=seed, judged=judged), out)
+    if not from_database:
+        _show(training.train(data, words, out, speakers=speakers, seed=seed, judged=judged), out)
+        return
+    with stored(Settings()) as database:
+        source = DatabaseEmotions(database)
+        labelled = list(source.samples())
+        print(f"{len(labelled)} labelled turns from the database")
+        manifest = training.train(data, words, out, speakers=speakers, seed=seed, judged=[*judged, *labelled])
+        source.learnt(manifest.label, labelled)
+    _show(manifest, out)
 
 
 @train_app.command()

@@ -92,6 +92,7 @@ class Emotion:
     model_version: str = ""
     lexicon_version: str = ""
     reasons: tuple[str, ...] = ()
+    baseline: tuple[float, ...] = ()  # the speaker's calm voice that this was compared with; () = none
 
 
 @dataclass(frozen=True, slots=True)

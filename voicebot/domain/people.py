@@ -174,6 +174,7 @@ class FeedbackOrigin(StrEnum):
     SUGGESTION = "suggestion"  # an agent used, edited or dismissed it
     CUSTOMER = "customer"  # the customer's own rating
     IMPLICIT = "implicit"  # read from what followed
+    EMOTION = "emotion"  # a person says how the customer meant it: judges the ear, not the script
 
 
 class Grade(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
@@ -71,7 +72,9 @@ class Analyzer:
             self._keyword(match, place, frames, baseline, voice)
             for match, place in zip(matches, places, strict=True)
         )
-        emotion = self._emotion(per_keyword, voice, why, spoken=bool(text.strip()))
+        emotion = replace(
+            self._emotion(per_keyword, voice, why, spoken=bool(text.strip())), baseline=baseline.mean
+        )
         return keywords, sound, emotion, self._learn(baseline, sound, frames, emotion, voice)
 
     def _sound(

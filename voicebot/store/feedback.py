@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.ids import uuid7
 from voicebot.domain.people import FeedbackOrigin, Grade, SuggestionUse
 from voicebot.store.calls import row_id
@@ -74,6 +75,19 @@ class FeedbackRepository:
             call_id, seq, now, FeedbackOrigin.SUGGESTION, actor, use.value, script_id,
             "", text, use.score, CLICK_WEIGHT,
         )  # fmt: skip  # in the order of the columns
+
+    def meant(
+        self, call_id: str, seq: int, label: EmotionLabel, actor: str, now: datetime, *, text: str = ""
+    ) -> None:
+        """Write how a customer meant a turn, as a person heard it; `text` is what was really said."""
+        self._add(
+            call_id, seq, now, FeedbackOrigin.EMOTION, actor, label.value, "", "", text, None, 1.0
+        )  # fmt: skip  # in the order of the columns
+
+    def labelled(self) -> tuple[str, ...]:
+        """Return the ids of calls of which a person has labelled the emotion of a turn."""
+        query = select(FeedbackRow.call_id).where(FeedbackRow.origin == FeedbackOrigin.EMOTION.value)
+        return tuple(sorted(str(call) for call in self._session.scalars(query.distinct())))
 
     def of_call(self, call_id: str) -> tuple[Feedback, ...]:
         """Return a call's judgements, oldest first."""

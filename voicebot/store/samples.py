@@ -32,6 +32,15 @@ UNSURE = 0.6  # of the first candidate; less is worth a person's look
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedSound:
+    """How a turn sounded, as the models of emotion read it."""
+
+    vector: tuple[float, ...]
+    baseline: tuple[float, ...]  # the speaker's calm voice before it; () = not known yet
+    feature_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedTurn:
     """A turn as learning needs it."""
 
@@ -46,6 +55,7 @@ class JudgedTurn:
     scene: str
     keywords: tuple[str, ...]
     distribution: Mapping[str, float]
+    sound: JudgedSound | None = None  # None: too little was said
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +200,16 @@ class SampleRepository:
 
     def learnt(self, model: str, samples: Sequence[StoredSample]) -> None:
         """Write which samples a model learnt from."""
+        self._learnt(model, [(one.call_id, one.seq, one.script_id) for one in samples])
+
+    def heard(self, model: str, turns: Sequence[tuple[str, int]]) -> None:
+        """Write from which turns' sound, (call, number) each, a model of emotion learnt."""
+        self._learnt(model, [(call_id, seq, "") for call_id, seq in turns])
+
+    def _learnt(self, model: str, parts: Sequence[tuple[str, int, str]]) -> None:
         keys = [
-            {"model": model, "call_id": row_id(one.call_id), "seq": one.seq, "script_id": one.script_id}
-            for one in samples
+            {"model": model, "call_id": row_id(call_id), "seq": seq, "script_id": script_id}
+            for call_id, seq, script_id in parts
         ]
         if keys:
             self._session.execute(insert(ModelSampleRow).on_conflict_do_nothing(), keys)
@@ -281,7 +298,16 @@ def _turn(row: TurnRow) -> JudgedTurn:
         scene=row.scene,
         keywords=tuple(understood.get("keywords") or ()),
         distribution={name: float(value) for name, value in distribution.items()},
+        sound=_sound(understood),
     )
+
+
+def _sound(understood: Mapping[str, Any]) -> JudgedSound | None:
+    measured = understood.get("prosody") or {}
+    if not measured.get("vector"):
+        return None
+    baseline = (understood.get("emotion") or {}).get("baseline") or ()
+    return JudgedSound(tuple(measured["vector"]), tuple(baseline), measured["feature_version"])
 
 
 def _stored(row: SampleRow) -> StoredSample:

@@ -65,9 +65,9 @@ class FeedbackRow(Base):
     at: Mapped[datetime]
     origin: Mapped[str]  # domain.people.FeedbackOrigin
     actor: Mapped[str]  # who; "" = a rule
-    action: Mapped[str]  # 优 良 中 差; used, edited, dismissed
+    action: Mapped[str]  # 优 良 中 差; used, edited, dismissed; a label of emotion
     script_id: Mapped[str]  # that was judged
     better_script_id: Mapped[str] = mapped_column(server_default="")
-    text: Mapped[str] = mapped_column(server_default="")  # the wording a person prefers
+    text: Mapped[str] = mapped_column(server_default="")  # the wording a person prefers, or heard
     score: Mapped[float | None]  # 0-100
     weight: Mapped[float] = mapped_column(server_default=sql("1"))

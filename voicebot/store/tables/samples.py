@@ -43,5 +43,5 @@ class ModelSampleRow(Base):
     model: Mapped[str] = mapped_column(primary_key=True)  # name-version
     call_id: Mapped[UUID] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    script_id: Mapped[str] = mapped_column(primary_key=True)
+    script_id: Mapped[str] = mapped_column(primary_key=True)  # "" = the sound of the turn was learnt
     erased_at: Mapped[datetime | None]  # its person was erased after the model had learnt from it
