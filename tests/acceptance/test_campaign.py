@@ -224,8 +224,9 @@ def check(scene: Scene, times: int) -> None:
 @pytest.mark.parametrize(
     "times",
     [
-        pytest.param(1, marks=pytest.mark.timeout(420)),
-        pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
+        pytest.param(1, id="30", marks=pytest.mark.timeout(420)),
+        pytest.param(4, id="111", marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+        pytest.param(11, id="nightly300", marks=[pytest.mark.slow, pytest.mark.timeout(5400)]),
     ],
 )
 async def test_everybody_gets_one_true_story(postgres_directory: Path, times: int) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from voicebot import bootstrap
 from voicebot.call.journal import PostgresJournal
-from voicebot.campaign import corrections, do_not_call, management, subject, trunks
+from voicebot.campaign import corrections, do_not_call, management, preview, subject, trunks
 from voicebot.campaign.dialer import call_request
 from voicebot.campaign.explain import explain
 from voicebot.campaign.exporter import export_contacts
@@ -393,18 +393,88 @@ def test_people_are_dialled_for_only_while_one_is_ready_and_gets_the_suggestions
     hopper.claim(campaign, 1, now())
     opened = hopper.open(campaign, call_request(campaign, contact), "line-0", now())
     assert opened is not None
-    assert (opened.delivery, opened.transfer_uri) == ("suggest", "sip:eve@127.0.0.1:5099")
+    assert (opened.delivery, opened.agent_id) == ("suggest", "eve")
+    assert opened.agent_uri == "sip:eve@127.0.0.1:5099"
     assert hopper.pacing.shares([campaign], 4, now()) == {campaign.id: 0}
+    hopper.give_back(opened, now())
+    assert hopper.pacing.shares([campaign], 4, now()) == {campaign.id: 1}, "the agent is free again at once"
+
+
+def test_an_agent_who_does_not_pick_up_costs_the_contact_no_attempt(
+    database: Database, tmp_path: Path, make: Any
+) -> None:
+    campaign, (contact,) = running(database, NUMBER, mode=Mode.PROGRESSIVE, max_attempts=1)
+    ready(database, "eve")
+    hopper = Hopper(database, VAULT, "dialer")
+    hopper.claim(campaign, 1, now())
+    opened = hopper.open(campaign, call_request(campaign, contact), "line-0", now())
+    assert opened is not None
+    journal = PostgresJournal(database, tmp_path / "spool", "line-0")
+    journal.ended(replace(make.record(opened), cause=EndCause.NOT_DIALLED))
+    journal.ended(replace(make.record(opened), cause=EndCause.NOT_DIALLED))  # replayed
+    assert journal.flush(10)
+    journal.close()
+    assert one(database, "SELECT status || attempts FROM contacts") == "pending0"
+    assert one(database, "SELECT count(*) FROM outcomes") == 0
+    assert [claimed.id for claimed in hopper.claim(campaign, 1, now())] == [contact.id]
+
+
+def ready(database: Database, login: str) -> None:
+    with database.transaction() as session:
+        agents = AgentRepository(session)
+        agents.save(login, login.title(), f"sip:{login}@127.0.0.1:5099")
+        agents.set_available(login, True, now())
 
 
 def test_in_preview_only_what_an_agent_asked_for_is_dialled(database: Database) -> None:
-    campaign, _ = running(database, NUMBER, "+8613900000002", mode=Mode.PREVIEW)
+    campaign, contacts = running(database, NUMBER, "+8613900000002", mode=Mode.PREVIEW)
     hopper = Hopper(database, VAULT, "dialer")
+    ready(database, "eve")
+    ready(database, "bob")
     assert hopper.claim(campaign, 5, now()) == ()
-    (looked_at,) = management.preview(database, VAULT, "spring", now())
-    management.call_for(database, VAULT, looked_at, "eve", now())
+    shown = preview.offer(database, VAULT, "spring", "eve", now())
+    assert shown is not None
+    assert (shown.contact_id, shown.number_masked, shown.slots) == (
+        contacts[0].id, "+86139****0001", {"surname": "王"},
+    )  # fmt: skip
+    again = preview.offer(database, VAULT, "spring", "eve", now())
+    other = preview.offer(database, VAULT, "spring", "bob", now())
+    assert again is not None
+    assert other is not None
+    assert (again.contact_id, other.contact_id) == (contacts[0].id, contacts[1].id)
+    preview.skip(database, VAULT, other.contact_id, "bob", now(), "on holiday")
+    assert preview.offer(database, VAULT, "spring", "bob", now()) is None
+    with pytest.raises(CampaignError, match="not offered to you"):
+        preview.dial(database, VAULT, shown.contact_id, "bob", now())
+    preview.dial(database, VAULT, shown.contact_id, "eve", now())
     (claimed,) = hopper.claim(campaign, 5, now() + timedelta(seconds=1))
-    assert (claimed.id, claimed.agent_id) == (looked_at, "eve")
+    assert (claimed.id, claimed.agent_id) == (shown.contact_id, "eve")
+    assert audited(database) == ["preview_skip", "preview_call"]
+
+
+def test_who_goes_away_after_asking_leaves_the_contact_to_others(database: Database) -> None:
+    campaign, _ = running(database, NUMBER, mode=Mode.PREVIEW)
+    ready(database, "eve")
+    shown = preview.offer(database, VAULT, "spring", "eve", now())
+    assert shown is not None
+    preview.dial(database, VAULT, shown.contact_id, "eve", now())
+    with database.transaction() as session:
+        AgentRepository(session).set_available("eve", False, now())
+    hopper, then = Hopper(database, VAULT, "dialer"), now() + timedelta(seconds=1)
+    (claimed,) = hopper.claim(campaign, 1, then)
+    assert hopper.open(campaign, call_request(campaign, claimed), "line-0", then) is None
+    ready(database, "bob")
+    assert preview.offer(database, VAULT, "spring", "bob", now() + timedelta(seconds=5)) is not None
+    with pytest.raises(CampaignError, match="no agent"):
+        preview.offer(database, VAULT, "spring", "nobody", now())
+
+
+def test_whom_the_rules_protect_is_shown_to_no_agent(database: Database) -> None:
+    running(database, NUMBER, mode=Mode.PREVIEW)
+    ready(database, "eve")
+    do_not_call.add(database, VAULT, NUMBER, "asked", "ann", now())
+    assert preview.offer(database, VAULT, "spring", "eve", now()) is None
+    assert one(database, "SELECT refusal FROM contacts") == "do_not_call"
 
 
 def test_a_trunk_that_fails_pauses_the_campaign_until_it_is_started_again(

@@ -20,7 +20,7 @@ from voicebot.call.plan import TakeoverTimes
 from voicebot.call.prompts import PromptMemory
 from voicebot.call.worker import LineWorker
 from voicebot.domain.audio import Audio
-from voicebot.domain.call import CallEvent, Delivery, EndCause, Overheard
+from voicebot.domain.call import CallEvent, CallRequest, Delivery, EndCause, Overheard
 from voicebot.domain.errors import TelephonyError
 from voicebot.domain.people import (
     Agent,
@@ -249,6 +249,88 @@ async def test_a_customer_who_hangs_up_while_waiting_is_an_abandoned_one(
     assert desk.deeds[-1] == ("agent0", "released")
     assert max(abs(sample - 256 * (sample > 127)) for sample in heard[1::2]) > 0, "there was music"
     assert len(music()) % 320 == 0
+
+
+def conducted(
+    phone: Telephone, agent_phone: Telephone, user: str = "customer", agent: str = "eve"
+) -> CallRequest:
+    """A call that the dialer begins for a reserved agent."""
+    return replace(
+        request(phone, user),
+        delivery=Delivery.SUGGEST,
+        agent_id="eve",
+        agent_uri=agent_phone.address(agent),
+        ring_timeout_s=1.5,
+    )
+
+
+async def test_a_call_of_people_rings_the_agent_first_and_suggests_from_the_first_word(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    server, journal, desk = Server([Line(1000, 600), Line(700, 300)]), Memory(), Desk()
+    customer_at, agent_at = len(phone.events), len(agent_phone.events)
+    async with running(server, journal, desk) as worker:
+        events = await watched(worker)
+        await worker.originate(conducted(phone, agent_phone))
+        agent = (await asyncio.to_thread(agent_phone.wait, "Answered", after=agent_at))["leg"]
+        customer = (await asyncio.to_thread(phone.wait, "Answered", after=customer_at))["leg"]
+        await until(lambda: ("eve", "connected") in desk.deeds)
+        phone.do("speak", leg=customer, ms=1500)
+        agent_phone.do("play", leg=agent, hz=440, ms=2500)
+        await until(lambda: [e for e in events if e.suggestion is not None and e.suggestion.final])
+        await asyncio.sleep(0.5)
+        assert loudness_of(440, phone.heard(customer)) > 0.3, "the customer hears the agent"
+        assert loudness_of(1000, phone.heard(customer)) < 0.05, "and no opening of the bot"
+        assert any(agent_phone.heard(agent)[-16000:])
+        phone.do("hang_up", leg=customer)
+        record = await ended(journal)
+    invited = [event["event"] for event in (*agent_phone.events[agent_at:], *phone.events[customer_at:])]
+    assert invited.count("Invited") == 2
+    assert desk.deeds[0] == ("eve", "shown campaign")
+    assert desk.deeds[-1] == ("eve", "released")
+    assert record.cause is EndCause.CUSTOMER_HUNG_UP
+    assert [(one.reason, one.result, one.agent_id) for one in journal.takeovers] == [
+        (TakeoverReason.CAMPAIGN, TakeoverResult.CONNECTED, "eve")
+    ]
+
+
+async def test_an_agent_who_does_not_pick_up_spares_the_customer(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    journal, desk, customer_at = Memory(), Desk(), len(phone.events)
+    async with running(Server([OVER]), journal, desk) as worker:
+        await worker.originate(conducted(phone, agent_phone, agent="busy"))
+        record = await ended(journal)
+    assert record.cause is EndCause.NOT_DIALLED
+    assert desk.deeds[-1] == ("eve", "missed")
+    assert not [event for event in phone.events[customer_at:] if event["event"] == "Invited"]
+
+
+async def test_a_customer_who_does_not_answer_frees_the_agent_at_once(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    journal, desk, agent_at = Memory(), Desk(), len(agent_phone.events)
+    async with running(Server([OVER]), journal, desk) as worker:
+        await worker.originate(conducted(phone, agent_phone, user="rings"))
+        record = await ended(journal)
+        await asyncio.to_thread(agent_phone.wait, "Ended", after=agent_at)
+    assert record.cause is EndCause.NO_ANSWER
+    assert desk.deeds[-1] == ("eve", "released")
+    assert journal.takeovers == []
+
+
+async def test_an_agent_who_leaves_before_the_answer_ends_the_ringing(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    journal, desk, agent_at, customer_at = Memory(), Desk(), len(agent_phone.events), len(phone.events)
+    async with running(Server([OVER]), journal, desk) as worker:
+        await worker.originate(replace(conducted(phone, agent_phone, user="rings"), ring_timeout_s=30.0))
+        await asyncio.to_thread(phone.wait, "Invited", after=customer_at)
+        answered = await asyncio.to_thread(agent_phone.wait, "Answered", after=agent_at)
+        agent_phone.do("hang_up", leg=answered["leg"])
+        record = await ended(journal)
+    assert (record.cause, record.answered_at) == (EndCause.FAILURE, None)
+    assert desk.deeds[-1] == ("eve", "released")
 
 
 async def test_an_attended_transfer_leaves_us_out(phone: Telephone, agent_phone: Telephone) -> None:

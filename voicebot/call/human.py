@@ -22,6 +22,7 @@ from voicebot.call.turns import TurnMachine
 from voicebot.domain.call import CallEvent, CallRequest, Delivery, Turn
 from voicebot.domain.errors import VoicebotError
 from voicebot.domain.people import (
+    Agent,
     Suggestion,
     Takeover,
     TakeoverKind,
@@ -81,6 +82,8 @@ class HumanSide:
         self._supervisor: Leg | None = None
         self._joined_at = 0.0
         self._busy = False  # a takeover is under way
+        self._waits = False  # an agent is on the phone, the customer is not yet
+        self._unwanted = False  # the call was ended before the customer was dialled
         self._record: Takeover | None = None
         self._recorded = asyncio.Event()
 
@@ -110,20 +113,59 @@ class HumanSide:
         self._recorded.clear()
         host = self._host
         host.line.act(TurnMachine.stop)
-        briefing = brief(host.request, self._turns, plan.reason)
+        self._attempt = self._new_attempt(plan)
+        host.later(self._run(self._attempt))
+
+    def _new_attempt(self, plan: Plan) -> Attempt:
+        host = self._host
         assert self._phone is not None, "a worker has a phone"
-        self._attempt = Attempt(
+        return Attempt(
             plan,
-            briefing,
+            brief(host.request, self._turns, plan.reason),
             host.request,
-            host.leg,
+            lambda: host.leg,
             phone=self._phone,
             desk=host.config.desk,
             times=host.config.takeover,
             speak=lambda text: host.conversation.speak(text),
             tell=self._tell,
         )
-        host.later(self._run(self._attempt))
+
+    # -- calls of people: the agent is on the phone before the customer is dialled --
+
+    async def ring_first(self) -> str:
+        """Ring at the phone of the agent whose call it is; return "" once answered, or why not."""
+        request = self._host.request
+        attempt = self._new_attempt(
+            Plan(TakeoverReason.CAMPAIGN, TakeoverKind.BRIDGE, request.agent_id, request.agent_uri)
+        )
+        self._attempt = attempt
+        why = await attempt.ring_first(Agent(request.agent_id, "", request.agent_uri, True))
+        if why:
+            self._attempt = None
+            self._tell(TakeoverUpdate(TakeoverStage.ENDED, request.agent_id, result=TakeoverResult.NO_AGENT))
+            await attempt.let_go(missed=not self._unwanted)
+            return why
+        assert attempt.agent_leg is not None
+        self._waits = True
+        attempt.agent_leg.listen(self._agent_event)
+        return ""
+
+    def hang_up_first(self) -> None:
+        """End the ringing at the agent's phone, if the customer is not dialled yet."""
+        self._unwanted = True
+        if self._attempt is not None and self._attempt.agent_leg is not None and not self._busy:
+            self._attempt.agent_leg.hang_up()
+
+    def join_first(self) -> None:
+        """The customer answered: the agent who waits is on the line."""
+        attempt, self._waits = self._attempt, False
+        assert attempt is not None, "it rang first"
+        record = replace(attempt.record(TakeoverResult.CONNECTED), waited_ms=0)
+        self._host.config.journal.taken_over(record)
+        self._tell(TakeoverUpdate(TakeoverStage.CONNECTED, record.agent_id, result=record.result))
+        self._host.later(attempt.connected())
+        self._join(attempt.join_first())
 
     async def _run(self, attempt: Attempt) -> None:
         try:
@@ -184,6 +226,11 @@ class HumanSide:
 
     async def agent_left(self, ended: Ended) -> None:
         """The agent hung up: the call is over, unless the agent was hardly there, or had given it back."""
+        if self._waits:
+            self._waits = False
+            log.info("agent left before the customer answered", call_id=self._host.request.call_id)
+            self._host.leg.hang_up()
+            return
         host, talked_s = self._host, time.monotonic() - self._joined_at
         was_talking = self.talks
         if was_talking:

@@ -56,7 +56,7 @@ from voicebot.domain.call import (
     Turn,
 )
 from voicebot.domain.errors import InferenceError, TelephonyError, VoicebotError
-from voicebot.domain.people import TakeoverKind, TakeoverReason
+from voicebot.domain.people import TakeoverReason
 from voicebot.domain.ports import Conversation
 from voicebot.domain.script import Action
 from voicebot.domain.speech import UtteranceKind
@@ -121,6 +121,8 @@ class CallSession:
 
     def hang_up(self) -> None:
         """End the call."""
+        if self._leg is None:
+            self.human.hang_up_first()
         self._inbox.put_nowait(HangUp())
 
     def do(self, event: TakeOver | Switch | Whisper) -> None:
@@ -134,7 +136,7 @@ class CallSession:
 
     async def run(self) -> CallRecord:
         """Conduct the call and return its record, which is in the journal by then."""
-        if await self._open():
+        if await self._open() and await self._agent_first():
             self._begin()
             while self._ended is None:
                 await self._handle(await self._inbox.get())
@@ -165,6 +167,17 @@ class CallSession:
             self._ended = Ended(EndCause.FAILURE, 503 if self._leg is not None else 0, "inference is away")
             return False
         return True
+
+    async def _agent_first(self) -> bool:
+        """Have the person who conducts the call on the phone before the customer's phone rings."""
+        if not self.request.agent_uri:
+            return True
+        why = await self.human.ring_first()
+        if why:
+            log.info("not dialled: no agent", call_id=self.request.call_id, why=why)
+            self._cause = EndCause.NOT_DIALLED
+            self._ended = Ended(EndCause.NOT_DIALLED, 0, why)
+        return not why
 
     def _begin(self) -> None:
         """Dial, or ring; and have the opening decided meanwhile."""
@@ -244,6 +257,8 @@ class CallSession:
                 if left or (self.human.talks and record.reason is not TakeoverReason.CAMPAIGN):
                     self._cause = EndCause.TRANSFERRED
             case AgentLeft(ended):
+                if self._answered_at is None:
+                    self._cause = EndCause.FAILURE
                 await self.human.agent_left(ended)
             case Switch(delivery):
                 self._cause = None if delivery is Delivery.SPEAK else self._cause
@@ -281,8 +296,8 @@ class CallSession:
         self._overhear(self.config.overhear_s)
         self.config.journal.answered(self.request, self.config.worker)
         self._emit("answered")
-        if self.request.agent_id and self.human.talks:
-            self.human.take_over(Plan(TakeoverReason.CAMPAIGN, TakeoverKind.BRIDGE, self.request.agent_id))
+        if self.request.agent_uri:
+            self.human.join_first()
 
     def _record(self) -> Recording | None:
         root = self.config.recordings

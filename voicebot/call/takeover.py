@@ -51,7 +51,7 @@ class Attempt:
         plan: Plan,
         briefing: Briefing,
         request: CallRequest,
-        leg: Leg,
+        leg: Callable[[], Leg],
         *,
         phone: Phone,
         desk: AgentDesk | None,
@@ -65,7 +65,7 @@ class Attempt:
             plan: who, how, why.
             briefing: for the person.
             request: of the call.
-            leg: the customer's.
+            leg: returns the customer's, once it is dialled.
             phone: places the person's leg.
             desk: finds agents; None = there are none here.
             times: how long each step may take.
@@ -79,7 +79,7 @@ class Attempt:
         self.left = False  # a REFER took the customer
         self._briefing = briefing
         self._request = request
-        self._leg = leg
+        self._customer = leg
         self._phone = phone
         self._desk = desk
         self._times = times
@@ -103,6 +103,34 @@ class Attempt:
         if result is not TakeoverResult.CONNECTED:
             await self.let_go()
         return self.record(result, detail)
+
+    async def ring_first(self, agent: Agent) -> str:
+        """Ring at an agent who is reserved already, before the customer is dialled.
+
+        Returns "" once answered: the agent hears music until the customer is there. Else why not.
+        """
+        self.agent = agent
+        self._tell(TakeoverStage.RINGING)
+        if self._desk is not None:
+            await self._desk.show(agent, self._briefing)
+        leg, why = await self._dial(agent.uri)
+        if leg is not None:
+            leg.playout.noise = music()
+        return why
+
+    def join_first(self) -> Leg:
+        """The customer answered: join the two; return the agent's leg."""
+        leg = self.agent_leg
+        assert leg is not None, "it has answered"
+        leg.playout.noise = b""
+        self._leg.hear(leg)
+        leg.hear(self._leg)
+        return leg
+
+    async def connected(self) -> None:
+        """The agent talks: tell the desk."""
+        if self.agent is not None and self._desk is not None:
+            await self._desk.connected(self.agent, self._request.call_id)
 
     def record(self, result: TakeoverResult, detail: str = "") -> Takeover:
         """Return how it went, for the journal."""
@@ -219,7 +247,7 @@ class Attempt:
         if self.kind is TakeoverKind.ATTENDED:
             ended = await self._refer(lambda: self._leg.replace(leg, self._times.refer_s))
             if ended.ok:
-                await self._connected()
+                await self.connected()
                 return TakeoverResult.CONNECTED, ""
             if leg.ended is not None:
                 return TakeoverResult.FAILED, f"{ended.status} {ended.reason}"
@@ -227,7 +255,7 @@ class Attempt:
         self.kind = TakeoverKind.BRIDGE
         self._leg.hear(leg)
         leg.hear(self._leg)
-        await self._connected()
+        await self.connected()
         return TakeoverResult.CONNECTED, ""
 
     async def _brief(self, leg: Leg) -> None:
@@ -258,9 +286,9 @@ class Attempt:
         except TimeoutError:
             return TransferEnded(False, 408, "no word from the far end")
 
-    async def _connected(self) -> None:
-        if self.agent is not None and self._desk is not None:
-            await self._desk.connected(self.agent, self._request.call_id)
+    @property
+    def _leg(self) -> Leg:
+        return self._customer()
 
     def _tell(self, stage: TakeoverStage) -> None:
         agent = self.agent.id if self.agent else ""

@@ -74,7 +74,7 @@ class LineWorker:
         """Place a call. Raises CapacityError."""
         if self._draining:
             raise CapacityError(f"{self._session.worker} is draining", hint="ask another line worker")
-        if self._full():
+        if not self._has_room(2 if request.agent_uri else 1):
             raise CapacityError(
                 f"{self._session.worker} carries {len(self._calls)} of {self.capacity} calls",
                 hint="wait until one ends or start more line workers (VOICEBOT_CALLS)",
@@ -163,14 +163,15 @@ class LineWorker:
     # -- inside --
 
     def _busy(self) -> int:
-        return len(self._calls) + self._arriving
+        return sum(2 if call.request.agent_uri else 1 for call in self._calls.values()) + self._arriving
 
     def _used(self) -> int:
         """Calls, and legs of people beside them: a bridged call counts for two."""
         return max(self._busy(), min(self._agent.busy, self.capacity))
 
-    def _full(self) -> bool:
-        return self._used() >= self.capacity
+    def _has_room(self, legs: int) -> bool:
+        """Whether a call fits; one that begins with its agent needs no leg to spare."""
+        return self._used() + legs <= self.capacity + (SPARE_LEGS if legs > 1 else 0)
 
     def _find(self, call_id: str) -> CallSession:
         call = self._calls.get(call_id)

@@ -160,7 +160,7 @@ class Dialer:
             await self._lines.originate(worker.address, opened)
         except CapacityError as error:
             log.info("line refuses a call", worker=worker.id, error=error.detail)
-            await asyncio.to_thread(self._hopper.give_back, request, self._clock())
+            await asyncio.to_thread(self._hopper.give_back, opened, self._clock())
         except TelephonyError as error:
             log.warning("nobody knows of a call", worker=worker.id, error=error.detail)
             await asyncio.to_thread(self._hopper.lose, request)

@@ -33,7 +33,9 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=60)
 BATCH = 50
 GIVEN_BACK = timedelta(seconds=2)  # before a contact is tried again whose worker was full
-AGENT_SLACK = timedelta(seconds=15)  # an agent is kept so much longer than a customer's phone rings
+AGENT_SLACK = timedelta(seconds=45)  # an agent is kept so much longer than a customer's phone rings
+OFFER_LEASE = timedelta(minutes=5)  # of a contact that an agent looks at
+MOST_REFUSED = 50  # contacts looked at for one offer
 FINAL = tuple(kind.value for kind in Disposition if kind not in PAUSES and kind is not Disposition.CALLBACK)
 
 
@@ -82,16 +84,20 @@ class Hopper:
         """Lease contacts that are due and may be called. Those that may not get their reason stored."""
         with self._database.transaction() as session:
             attempts = AttemptRepository(session, self._vault)
-            contacts = ContactRepository(session, self._vault)
             claimed = attempts.claim(campaign, self._claimer, min(limit, BATCH), now, LEASE)
-            if not claimed:
-                return ()
-            lists, trunk = self._rules(session, campaign)
-            return tuple(
-                found.contact
-                for found in claimed
-                if not self._refused(contacts, found, refuse(campaign, found, now, lists, trunk), now)
-            )
+            return self._allowed(session, campaign, claimed, now)
+
+    def offer(self, campaign: Campaign, now: datetime) -> Contact | None:
+        """Lease the next contact that an agent of a preview campaign may look at; None = there is none."""
+        for _ in range(MOST_REFUSED):
+            with self._database.transaction() as session:
+                attempts = AttemptRepository(session, self._vault)
+                claimed = attempts.claim(campaign, self._claimer, 1, now, OFFER_LEASE, offered=True)
+                if not claimed:
+                    return None
+                if allowed := self._allowed(session, campaign, claimed, now):
+                    return allowed[0]
+        return None
 
     def release(self) -> None:
         """Give back what this claimer, or an earlier one of its name, has leased and not opened."""
@@ -103,8 +109,8 @@ class Hopper:
     ) -> CallRequest | None:
         """Commit the attempt of a leased contact, if compliance still allows it; then INVITE at once.
 
-        Where people talk, an agent is reserved in the same transaction: the request names the phone.
-        None = not to be called now.
+        Where people talk, an agent is reserved in the same transaction: the request names the phone, which
+        the line worker rings before the customer's. None = not to be called now.
         """
         with self._database.transaction() as session:
             attempts = AttemptRepository(session, self._vault)
@@ -119,23 +125,29 @@ class Hopper:
                 return None
             if campaign.mode is Mode.BOT:
                 return request
-            agent = AgentRepository(session).reserve(
+            agents = AgentRepository(session)
+            wanted = found.contact.agent_id if found else ""
+            agent = agents.reserve(
                 request.call_id,
                 worker,
                 now,
                 campaign_id=campaign.id,
-                agent_id=found.contact.agent_id if found else "",
+                agent_id=wanted,
                 lease=timedelta(seconds=campaign.ring_timeout_s) + AGENT_SLACK,
             )
             if agent is None:
                 attempts.give_back(request.attempt_id, now, now + GIVEN_BACK)
+                if wanted and agents.away(wanted, now):
+                    ContactRepository(session, self._vault).hand_to(request.contact_id, "", now)
                 return None
-            return replace(request, delivery=Delivery.SUGGEST, transfer_uri=agent.uri)
+            return replace(request, delivery=Delivery.SUGGEST, agent_id=agent.id, agent_uri=agent.uri)
 
     def give_back(self, request: CallRequest, now: datetime) -> None:
-        """End an attempt whose INVITE was certainly not sent."""
+        """End an attempt whose INVITE was certainly not sent; its agent is free again."""
         with self._database.transaction() as session:
             AttemptRepository(session, self._vault).give_back(request.attempt_id, now, now + GIVEN_BACK)
+            if request.agent_id:
+                AgentRepository(session).release(request.agent_id, request.call_id, now)
 
     def lose(self, request: CallRequest) -> None:
         """Mark an attempt unknown: nobody can tell whether its INVITE was sent."""
@@ -181,6 +193,20 @@ class Hopper:
             return None
         with self._database.transaction() as session:
             return TrunkRepository(session, self._vault).find(campaign.trunk)
+
+    def _allowed(
+        self, session: Session, campaign: Campaign, claimed: Sequence[Claimed], now: datetime
+    ) -> tuple[Contact, ...]:
+        """Return those that may be called; the others get their reason stored."""
+        if not claimed:
+            return ()
+        contacts = ContactRepository(session, self._vault)
+        lists, trunk = self._rules(session, campaign)
+        return tuple(
+            found.contact
+            for found in claimed
+            if not self._refused(contacts, found, refuse(campaign, found, now, lists, trunk), now)
+        )
 
     def _rules(self, session: Session, campaign: Campaign) -> tuple[tuple[NumberList, ...], Trunk | None]:
         named = not is_template(campaign.trunk)

@@ -12,7 +12,7 @@ from voicebot.campaign.policy_pack import policy_pack
 from voicebot.campaign.readiness import Coverage, Voice, require
 from voicebot.campaign.retry import NEVER, PAUSES
 from voicebot.campaign.trunk import check_trunk, is_template, shown_number, stays_here
-from voicebot.domain.campaign import Campaign, CampaignStatus, ContactStatus
+from voicebot.domain.campaign import Campaign, CampaignStatus
 from voicebot.domain.errors import CampaignError, ComplianceError
 from voicebot.domain.script import Playbook
 from voicebot.store.audit import AuditRepository
@@ -131,25 +131,6 @@ def schedule_call(database: Database, vault: NumberVault, contact_id: str, at: d
         if not contacts.schedule(contact_id, at):
             raise CampaignError("the contact is being called", hint="wait until the call has ended")
         AuditRepository(session).add(actor, "callback", f"contact:{contact_id}", at=at.isoformat())
-
-
-def preview(
-    database: Database, vault: NumberVault, name: str, now: datetime, limit: int = 1
-) -> tuple[str, ...]:
-    """Return the ids of the contacts that an agent of a preview campaign may look at next."""
-    with database.transaction() as session:
-        campaign = CampaignRepository(session).find(name)
-        return ContactRepository(session, vault).due(campaign.id, now, limit)
-
-
-def call_for(database: Database, vault: NumberVault, contact_id: str, agent_id: str, now: datetime) -> None:
-    """Have a contact of a preview campaign called for the agent who looked at it. Raises CampaignError."""
-    with database.transaction() as session:
-        contacts = ContactRepository(session, vault)
-        if contacts.state(contact_id).status is not ContactStatus.PENDING:
-            raise CampaignError("the contact is not to be called", hint="take the next one")
-        contacts.hand_to(contact_id, agent_id, now)
-        AuditRepository(session).add(agent_id, "preview_call", f"contact:{contact_id}")
 
 
 _EDITABLE = frozenset(

@@ -31,6 +31,7 @@ from voicebot.store.campaigns import CampaignRepository, Progress
 campaign_app = typer.Typer(help="Make, fill, start and watch campaigns.", no_args_is_help=True)
 campaign_app.command()(contacts.explain)
 campaign_app.command()(contacts.call)
+campaign_app.command()(contacts.preview)
 Named = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the campaign.")]
 
 Trunk = Annotated[str | None, typer.Option(help="Name of a trunk, or sip:{number}@gateway:5060.")]

@@ -1,8 +1,9 @@
-"""`voicebot campaign explain`, `call`: single contacts."""
+"""`voicebot campaign explain`, `call`, `preview`: single contacts."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,12 +14,21 @@ from rich.text import Text
 from voicebot import bootstrap
 from voicebot.campaign import explain as explaining
 from voicebot.campaign import management
+from voicebot.campaign import preview as previewing
 from voicebot.cli.actor import actor
 from voicebot.cli.stored import stored
 from voicebot.cli.times import moment
 from voicebot.settings import Settings
 
 Who = Annotated[str, typer.Argument(metavar="CONTACT", help="Id of the contact, or its phone number.")]
+
+
+class Choice(StrEnum):
+    """What an agent does with a contact."""
+
+    CALL = "call"
+    SKIP = "skip"
+    QUIT = "quit"
 
 
 def explain(
@@ -51,6 +61,52 @@ def call(
         when = moment(at).astimezone(UTC) if at else now
         management.schedule_call(store, vault, found.contact_id, when, actor())
     print(f"{found.number_masked} {when.astimezone():%Y-%m-%d %H:%M}")
+
+
+def preview(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name or id of a preview campaign.")],
+    agent: Annotated[str, typer.Option(help="Login of the agent, who must be ready.")],
+    choice: Annotated[
+        Choice | None, typer.Option("--then", help="Call or skip the contact without asking.")
+    ] = None,
+) -> None:
+    """Show an agent the next contact of a preview campaign, then call it or pass it by.
+
+    Examples:
+      voicebot campaign preview spring --agent eve
+      voicebot campaign preview spring --agent eve --then call
+    """
+    settings = Settings()
+    vault, console = bootstrap.vault(settings), Console()
+    with stored(settings) as store:
+        while True:
+            found = previewing.offer(store, vault, name, agent, datetime.now(UTC))
+            if found is None:
+                console.print("没有可呼叫的客户 · nobody is due")
+                return
+            console.print(_offered(found))
+            chosen = choice or typer.prompt("call, skip, quit", type=Choice, default=Choice.QUIT)
+            if chosen is Choice.CALL:
+                previewing.dial(store, vault, found.contact_id, agent, datetime.now(UTC))
+                console.print(f"呼叫中：先响坐席 {agent} 的话机 · ringing the agent's phone first")
+            elif chosen is Choice.SKIP:
+                previewing.skip(store, vault, found.contact_id, agent, datetime.now(UTC))
+                console.print("已跳过，半小时后再提供 · passed by")
+            if choice or chosen is not Choice.SKIP:
+                return
+
+
+def _offered(found: previewing.Offer) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("客户", Text(f"{found.number_masked} · {found.campaign} · {found.contact_id}", "bold"))
+    table.add_row("时区", found.zone)
+    table.add_row("已呼叫", f"{found.attempts} 次")
+    for slot, value in found.slots.items():
+        table.add_row(Text(slot), Text(value))
+    for past in found.calls:
+        table.add_row(f"{past.at.astimezone():%m-%d %H:%M}", Text(past.disposition or past.cause))
+    table.add_row("保留至", f"{found.until.astimezone():%H:%M:%S}")
+    return table
 
 
 def _table(found: explaining.Explanation) -> Table:

@@ -82,6 +82,7 @@ class EndCause(StrEnum):
     VOICEMAIL = "voicemail"  # a mailbox or an assistant answered
     NO_MEDIA = "no_media"  # answered, RTP never came
     FAILURE = "failure"  # our own fault
+    NOT_DIALLED = "not_dialled"  # given back: the customer was never called, and it counts as no attempt
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from voicebot.domain.errors import DataError
-from voicebot.domain.people import PAGE_ALIVE, Agent
+from voicebot.domain.people import PAGE_ALIVE, Agent, AgentState
 from voicebot.store.tables import AgentRow, WorkerRow
 from voicebot.store.workers import ALIVE
 
@@ -143,6 +143,11 @@ class AgentRepository:
         """Return one agent."""
         row = self._session.get(AgentRow, agent_id, populate_existing=True)
         return _agent(row) if row is not None else None
+
+    def away(self, agent_id: str, now: datetime) -> bool:
+        """Return whether an agent is not there, be it to wait for."""
+        found = self.get(agent_id)
+        return found is None or found.state(now) is AgentState.AWAY
 
     def screen(self, agent_id: str) -> Mapping[str, Any]:
         """Return what stands on the agent's screen: a Briefing as JSON, or nothing."""

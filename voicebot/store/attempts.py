@@ -16,9 +16,9 @@ from sqlalchemy import Text, cast, func, or_, select, text, true, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.orm import Session
 
-from voicebot.domain.call import CallRequest, Direction
+from voicebot.domain.call import CallRequest, Direction, EndCause
 from voicebot.domain.campaign import AttemptStatus, Campaign, Contact, ContactStatus, Mode
-from voicebot.store.calls import EVERY_SCOPE, row_id
+from voicebot.store.calls import EVERY_SCOPE, give_back, row_id
 from voicebot.store.contacts import contact_of
 from voicebot.store.crypto import NumberVault
 from voicebot.store.do_not_call import counts
@@ -31,7 +31,7 @@ from voicebot.store.tables import (
     OutcomeRow,
 )
 
-NOT_DIALLED = "not_dialled"  # cause of an attempt that was given back before its INVITE
+NOT_DIALLED = EndCause.NOT_DIALLED.value
 HISTORY = timedelta(days=7)
 
 _CLAIM = text(
@@ -39,7 +39,7 @@ _CLAIM = text(
     WITH picked AS (
         SELECT c.id FROM contacts c
         WHERE c.campaign_id = :campaign AND c.status = 'pending' AND c.next_at <= :now
-          AND (c.agent_id <> '' OR NOT :asked_for)
+          AND (:whose = 'all' OR (c.agent_id <> '') = (:whose = 'asked_for'))
           AND (c.lease_until IS NULL OR c.lease_until < :now)
           AND NOT EXISTS (
             SELECT FROM call_attempts a LEFT JOIN workers w ON w.id = a.worker
@@ -113,16 +113,27 @@ class AttemptRepository:
         self._vault = vault
 
     def claim(
-        self, campaign: Campaign, claimer: str, limit: int, now: datetime, lease: timedelta
+        self,
+        campaign: Campaign,
+        claimer: str,
+        limit: int,
+        now: datetime,
+        lease: timedelta,
+        *,
+        offered: bool = False,
     ) -> tuple[Claimed, ...]:
-        """Lease up to `limit` contacts that are due. A claimer that dies loses its leases with time."""
+        """Lease up to `limit` contacts that are due. A claimer that dies loses its leases with time.
+
+        Of a preview campaign those that an agent asked for; with `offered` those nobody asked for yet.
+        """
+        whose = "asked_for" if campaign.mode is Mode.PREVIEW else "all"
         parameters = {
             "campaign": row_id(campaign.id),
             "now": now,
             "limit": limit,
             "lease_until": now + lease,
             "claimer": claimer,
-            "asked_for": campaign.mode is Mode.PREVIEW,
+            "whose": "not_asked_for" if offered else whose,
         }
         ids = [row.id for row in self._session.execute(_CLAIM, parameters)]
         return self._claimed(ids, campaign.scope, now)
@@ -180,13 +191,7 @@ class AttemptRepository:
 
     def give_back(self, attempt_id: str, now: datetime, next_at: datetime) -> None:
         """End an attempt whose INVITE was certainly not sent. It counts as no attempt."""
-        row = self._session.get_one(AttemptRow, row_id(attempt_id))
-        row.status, row.cause, row.ended_at = AttemptStatus.ENDED.value, NOT_DIALLED, now
-        self._session.execute(
-            update(ContactRow)
-            .where(ContactRow.id == row.contact_id)
-            .values(attempts=ContactRow.attempts - 1, status=ContactStatus.PENDING.value, next_at=next_at)
-        )
+        give_back(self._session, attempt_id, now, next_at)
 
     def finished(self, campaign_id: str) -> tuple[Finished, ...]:
         """Return the contacts in progress whose latest attempt has ended."""

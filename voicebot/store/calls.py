@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from voicebot.codec import plain
-from voicebot.domain.call import CallRecord, CallRequest, Turn
-from voicebot.domain.campaign import AttemptStatus
+from voicebot.domain.call import CallRecord, CallRequest, EndCause, Turn
+from voicebot.domain.campaign import AttemptStatus, ContactStatus
 from voicebot.domain.errors import DataError
 from voicebot.domain.people import Takeover
 from voicebot.store.tables import (
@@ -79,6 +79,9 @@ class CallRepository:
     def ended(self, record: CallRecord) -> None:
         """Write the end of a call attempt: the call, its outcome, the attempt's status."""
         request = record.request
+        if record.cause is EndCause.NOT_DIALLED and request.attempt_id:
+            give_back(self._session, request.attempt_id, record.ended_at, record.ended_at)
+            return
         ids = _request_columns(request)
         ending = {
             "worker": record.worker,
@@ -149,6 +152,23 @@ class CallRepository:
             insert(DoNotCallRow)
             .from_select(["number_lookup", "scope", "origin", "origin_id", "at"], number)
             .on_conflict_do_nothing()
+        )
+
+
+def give_back(session: Session, attempt_id: str, now: datetime, next_at: datetime) -> None:
+    """End an attempt whose INVITE was certainly not sent. It counts as no attempt."""
+    live = (AttemptStatus.OPEN.value, AttemptStatus.UNKNOWN.value)
+    ended = session.execute(
+        update(AttemptRow)
+        .where(AttemptRow.id == row_id(attempt_id), AttemptRow.status.in_(live))
+        .values(status=AttemptStatus.ENDED.value, cause=EndCause.NOT_DIALLED.value, ended_at=now)
+        .returning(AttemptRow.contact_id)
+    ).first()
+    if ended is not None:
+        session.execute(
+            update(ContactRow)
+            .where(ContactRow.id == ended.contact_id)
+            .values(attempts=ContactRow.attempts - 1, status=ContactStatus.PENDING.value, next_at=next_at)
         )
 
 

@@ -128,25 +128,31 @@ class ContactRepository:
         return changed.first() is not None
 
     def hand_to(self, contact_id: str, agent_id: str, at: datetime) -> bool:
-        """Have a contact called for an agent who has seen it (preview); False if it is not to be called."""
+        """Have a contact called for an agent who has seen it (preview), or for nobody in particular ("").
+
+        False if it is not to be called.
+        """
         changed = self._session.execute(
             update(ContactRow)
             .where(ContactRow.id == row_id(contact_id), ContactRow.status == ContactStatus.PENDING.value)
-            .values(agent_id=agent_id, next_at=at)
+            .values(agent_id=agent_id, next_at=at, lease_until=None, leased_by=None)
             .returning(ContactRow.id)
         )
         return changed.first() is not None
 
-    def due(self, campaign_id: str, now: datetime, limit: int) -> tuple[str, ...]:
-        """Return the ids of contacts that are due and that nobody has asked for, in the order of calling."""
-        query = (
+    def leased(self, campaign_id: str, claimer: str, now: datetime) -> str:
+        """Return the id of the contact that a claimer holds and that waits; "" if there is none."""
+        found = self._session.scalar(
             select(ContactRow.id)
-            .where(ContactRow.campaign_id == row_id(campaign_id), ContactRow.next_at <= now)
-            .where(ContactRow.status == ContactStatus.PENDING.value, ContactRow.agent_id == "")
-            .order_by(ContactRow.priority.desc(), ContactRow.next_at, ContactRow.id)
-            .limit(limit)
+            .where(ContactRow.campaign_id == row_id(campaign_id), ContactRow.leased_by == claimer)
+            .where(ContactRow.status == ContactStatus.PENDING.value, ContactRow.lease_until >= now)
+            .limit(1)
         )
-        return tuple(str(found) for found in self._session.scalars(query))
+        return str(found) if found else ""
+
+    def lease(self, contact_id: str, claimer: str, until: datetime) -> None:
+        """Hold a contact for a claimer until a time."""
+        self._update(contact_id, {"leased_by": claimer, "lease_until": until})
 
     def by_number(self, number: str, campaign_id: str = "") -> tuple[str, ...]:
         """Return the ids of the contacts with a number, the newest first."""
