@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     oidc_client_id: str = Field("", description="this console's client id at the provider")
     oidc_client_secret: SecretStr | None = Field(None, description="its secret")
     oidc_role_claim: str = Field("voicebot_role", description="claim that names the role of a user")
+    webhook_networks: str = Field(
+        "",
+        description="private networks that webhooks may reach, by HTTP too, e.g. 127.0.0.0/8,10.1.0.0/16; "
+        "empty = public addresses by HTTPS only",
+    )
     keep_turns_days: int = Field(
         730, ge=30, description="days after which what was said is dropped, by month"
     )

@@ -39,6 +39,12 @@ ROUTES = (
     ("GET", "/playbooks/consumer_loan", Right.SEE_PLAYBOOKS),
     ("POST", "/playbooks/check", Right.SEE_PLAYBOOKS),
     ("PUT", "/playbooks/consumer_loan", Right.EDIT_PLAYBOOKS),
+    ("GET", "/webhooks", Right.MANAGE_TOKENS),
+    ("POST", "/webhooks", Right.MANAGE_TOKENS),
+    ("DELETE", "/webhooks/x", Right.MANAGE_TOKENS),
+    ("POST", "/webhooks/x/test", Right.MANAGE_TOKENS),
+    ("GET", "/webhooks/x/deliveries", Right.MANAGE_TOKENS),
+    ("POST", "/webhooks/x/replay", Right.MANAGE_TOKENS),
 )
 
 

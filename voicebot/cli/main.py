@@ -35,6 +35,7 @@ from voicebot.cli.train_endpoint import endpoint
 from voicebot.cli.trunk import trunk_app
 from voicebot.cli.understand import understand
 from voicebot.cli.user import user_app
+from voicebot.cli.webhook import webhook_app
 from voicebot.cli.workers import workers
 from voicebot.domain.errors import VoicebotError
 
@@ -66,6 +67,7 @@ app.add_typer(learn_app, name="learn")
 app.add_typer(playbook_app, name="playbook")
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(user_app, name="user")
+app.add_typer(webhook_app, name="webhook")
 train_app.command()(endpoint)
 app.add_typer(train_app, name="train")
 app.command()(say)

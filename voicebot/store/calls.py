@@ -18,6 +18,7 @@ from voicebot.domain.call import CallRecord, CallRequest, EndCause, Turn
 from voicebot.domain.campaign import AttemptStatus, ContactStatus
 from voicebot.domain.errors import DataError
 from voicebot.domain.people import Takeover
+from voicebot.domain.webhook import Event
 from voicebot.store.tables import (
     AttemptRow,
     CallRow,
@@ -27,6 +28,7 @@ from voicebot.store.tables import (
     TakeoverRow,
     TurnRow,
 )
+from voicebot.store.webhook_events import tell
 
 EVERY_SCOPE = "all"
 
@@ -115,6 +117,8 @@ class CallRepository:
             )
         if record.outcome.opted_out and request.contact_id:
             self._never_again(literal(ids["contact_id"]), request.call_id, record.ended_at)
+        for event in (Event.CALL_ENDED, Event.OUTCOME):
+            tell(self._session, event, ids["id"], record.ended_at)
 
     def _outcome(self, record: CallRecord, ids: dict[str, Any]) -> None:
         outcome = record.outcome
@@ -148,11 +152,14 @@ class CallRepository:
         number = select(
             ContactRow.number_lookup, literal(EVERY_SCOPE), literal("call"), literal(call_id), literal(at)
         ).where(ContactRow.id == contact)
-        self._session.execute(
+        added = self._session.execute(
             insert(DoNotCallRow)
             .from_select(["number_lookup", "scope", "origin", "origin_id", "at"], number)
             .on_conflict_do_nothing()
+            .returning(DoNotCallRow.at)
         )
+        if added.first() is not None:
+            tell(self._session, Event.OPT_OUT, row_id(call_id), at)
 
 
 def give_back(session: Session, attempt_id: str, now: datetime, next_at: datetime) -> None:

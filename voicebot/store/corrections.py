@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.errors import DataError
 from voicebot.domain.ids import uuid7
+from voicebot.domain.webhook import Event
 from voicebot.store.calls import row_id
 from voicebot.store.tables import AttemptRow, CorrectionRow, OutcomeRow
+from voicebot.store.webhook_events import tell
 
 PERSON = "person"  # origin of an outcome that a person corrected; a replayed journal leaves it alone
 
@@ -80,6 +82,7 @@ class CorrectionRepository:
         self._session.execute(
             update(AttemptRow).where(AttemptRow.call_id == row.call_id).values(disposition=row.disposition)
         )
+        tell(self._session, Event.OUTCOME, row.call_id, now)
         contact = str(row.contact_id) if row.contact_id else ""
         return Correction(str(row.call_id), contact, now, actor, why, before, after)
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 QUEUE = "default"
 SLOW = "slow"  # minutes of work: retraining, exports; apart, so that roll-ups do not wait for them
+WEBHOOKS = "webhooks"  # apart, so that a receiver who is slow holds nothing else up
 
 # Its triggers wake the worker and write the event.
 _ADD = text(
@@ -70,7 +71,7 @@ class JobRepository:
         Args:
             task: name in `voicebot.service.jobs.catalogue`.
             args: of the task; JSON values. Ids, never what a person said or their number.
-            queue: QUEUE, or SLOW for minutes of work.
+            queue: QUEUE, SLOW for minutes of work, or WEBHOOKS.
             at: not before.
             once: while a job of this name waits, another is not added; "" = no such rule.
             lock: jobs of one lock run one after the other; "" = no such rule.

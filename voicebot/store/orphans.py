@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.campaign import AttemptStatus
+from voicebot.domain.webhook import Event
 from voicebot.store.audit import AuditRepository
 from voicebot.store.calls import row_id
 from voicebot.store.tables import AttemptRow, OutcomeRow, WorkerRow
+from voicebot.store.webhook_events import tell
 from voicebot.store.workers import ALIVE
 
 UNANSWERED = timedelta(minutes=5)  # no call rings that long: nobody knows of this attempt any more
@@ -110,4 +112,5 @@ class OrphanRepository:
             )
             .on_conflict_do_nothing()
         )
+        tell(self._session, Event.OUTCOME, row.call_id, now)
         AuditRepository(self._session).add(actor, "settle_unknown", f"attempt:{row.id}", reason=reason)

@@ -62,6 +62,8 @@ class CallDetail:
     answered_at: datetime | None
     worker: str
     playbook_id: str
+    campaign_id: str  # "" = none
+    contact_id: str  # "" = nobody on a list
     turns: tuple[dict[str, Any], ...] = field(default=())  # columns of the turns table
 
 
@@ -93,6 +95,8 @@ class OutcomeRepository:
             answered_at=call.answered_at,
             worker=call.worker,
             playbook_id=call.playbook_id,
+            campaign_id=str(call.campaign_id or ""),
+            contact_id=str(call.contact_id or ""),
             turns=tuple({name: getattr(turn, name) for name in names} for turn in turns),
         )
 

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 import voicebot
-from voicebot.console.api import calls, campaigns, playbooks
+from voicebot.console.api import calls, campaigns, playbooks, webhooks
 from voicebot.console.api.schemas import Problem
 from voicebot.console.house import House
 from voicebot.domain.errors import CampaignError, CapacityError, StoreError, VoicebotError
@@ -36,14 +36,14 @@ def api(house: House) -> FastAPI:
     app = FastAPI(
         title="voicebot",
         version=voicebot.__version__,
-        description="Campaigns, contacts, outcomes, calls, feedback and playbooks. "
+        description="Campaigns, contacts, outcomes, calls, feedback, playbooks and webhooks. "
         "Every request carries a token made in the console: `Authorization: Bearer vb_…`.",
         docs_url=None,
         redoc_url=None,
         responses=_RESPONSES,
     )
     app.state.house = house
-    for part in (campaigns, calls, playbooks):
+    for part in (campaigns, calls, playbooks, webhooks):
         app.include_router(part.router)
 
     @app.exception_handler(VoicebotError)

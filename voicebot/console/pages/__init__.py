@@ -17,11 +17,12 @@ from voicebot.console.pages import (
     playbooks,
     reports,
     wall,
+    webhooks,
 )
 
 PAGES = (
     home, wall, agent, campaigns, campaign, outcomes, call,
-    reports, playbooks, consent, people, audit, account,
+    reports, playbooks, consent, people, webhooks, audit, account,
 )  # fmt: skip
 
 

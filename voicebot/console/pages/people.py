@@ -51,7 +51,7 @@ def _new_user(visitor: Visitor) -> None:
             lambda session: UserRepository(session).add(user, hashed),
             role=user.role.value,
         )
-        _show_once(visitor, t("people.password_of", name=user.name), password)
+        show_once(visitor, t("people.password_of", name=user.name), password)
 
     with ui.card().classes("vb-card"):
         heading(t("people.new_user"), 2)
@@ -85,7 +85,7 @@ def _user(visitor: Visitor, user: User) -> None:
             f"user:{user.id}",
             lambda session: UserRepository(session).set_password(user.id, hashed, must_change=True),
         )
-        _show_once(visitor, t("people.password_of", name=user.name), made)
+        show_once(visitor, t("people.password_of", name=user.name), made)
 
     async def link() -> None:
         now = datetime.now(UTC)
@@ -95,7 +95,7 @@ def _user(visitor: Visitor, user: User) -> None:
             f"user:{user.id}",
             lambda session: UserSessionRepository(session).link(user, now),
         )
-        _show_once(visitor, t("people.link_of", name=user.name), f"/login/once/{token}")
+        show_once(visitor, t("people.link_of", name=user.name), f"/login/once/{token}")
 
     with ui.element("div").classes("vb-row vb-line"):
         ui.label(user.title).classes("vb-subtitle")
@@ -135,7 +135,7 @@ def _new_token(visitor: Visitor) -> None:
             ),
             scopes=sorted(scope.value for scope in wanted),
         )
-        _show_once(visitor, name.value or "", token)
+        show_once(visitor, name.value or "", token)
 
     with ui.card().classes("vb-card"):
         heading(t("people.new_token"), 2)
@@ -186,7 +186,7 @@ async def _tokens(visitor: Visitor) -> None:
                     )
 
 
-def _show_once(visitor: Visitor, title: str, secret: str) -> None:
+def show_once(visitor: Visitor, title: str, secret: str) -> None:
     """Show a secret that can not be shown again."""
     with ui.dialog().props("persistent") as dialog, ui.card().classes("vb-card"):
         heading(title, 2)

@@ -15,7 +15,7 @@ from procrastinate.jobs import Job, Status
 
 from voicebot.service.jobs.task import Task, Work
 from voicebot.settings import Settings
-from voicebot.store.jobs import QUEUE, SLOW
+from voicebot.store.jobs import QUEUE, SLOW, WEBHOOKS
 from voicebot.store.session import Database
 
 HEARTBEAT_S = 5.0
@@ -23,7 +23,7 @@ DEAD_AFTER_S = 20.0  # without a heartbeat
 RECOVER_EVERY_S = 10.0
 POLL_S = 5.0  # if a notification was missed
 GRACE_S = 15.0  # a job that takes longer is begun again by the next worker
-CONCURRENCY = {QUEUE: 3, SLOW: 1}
+CONCURRENCY = {QUEUE: 3, SLOW: 1, WEBHOOKS: 4}
 log = structlog.get_logger()
 
 
@@ -42,7 +42,7 @@ class JobWorker:
         self._tasks = {task.name: task for task in tasks}
         self._stopping = threading.Event()
         url = database.engine.url.render_as_string(hide_password=False)
-        self._app = App(connector=PsycopgConnector(conninfo=conninfo(url), min_size=1, max_size=6))
+        self._app = App(connector=PsycopgConnector(conninfo=conninfo(url), min_size=1, max_size=8))
         for task in tasks:
             self._register(task)
 

@@ -20,6 +20,7 @@ from voicebot.store.tables.samples import ModelSampleRow, SampleRow
 from voicebot.store.tables.service import PlaybookVersionRow, PromptRow, WorkerRow
 from voicebot.store.tables.trunks import TrunkRow
 from voicebot.store.tables.users import AuditRow, SignInFailureRow, SignInLinkRow, UserRow, UserSessionRow
+from voicebot.store.tables.webhooks import WebhookDeliveryRow, WebhookRow
 
 __all__ = [
     "AgentRow",
@@ -57,5 +58,7 @@ __all__ = [
     "TurnRow",
     "UserRow",
     "UserSessionRow",
+    "WebhookDeliveryRow",
+    "WebhookRow",
     "WorkerRow",
 ]
