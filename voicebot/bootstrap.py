@@ -355,5 +355,11 @@ def line_worker(
         apology=apology(),
         desk=PostgresDesk(opened, worker_id),
     )
-    inbound = Inbound(opened, vault(settings), worker_id, open_playbook=settings.open_playbook)
+    inbound = Inbound(
+        opened,
+        vault(settings),
+        worker_id,
+        open_playbook=settings.open_playbook,
+        trusted_peers=[peer.strip() for peer in settings.trusted_peers.split(",") if peer.strip()],
+    )
     return LineWorker(agent, session, inbound.resolve)

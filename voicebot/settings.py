@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     open_playbook: str = Field(
         "", description="playbook for callers without a campaign header, to try the bot; empty = refuse them"
     )
+    trusted_peers: str = Field(
+        "",
+        description="addresses or networks, parted by commas, whose callers' numbers are believed when a "
+        "customer calls back; the hosts of trunks always are",
+    )
     recordings: bool = Field(True, description="record both directions of every call")
     number_key: SecretStr | None = Field(None, description="base64 of 32 bytes that encrypt phone numbers")
     metrics_port: int = Field(9464, description="HTTP port of `serve` for Prometheus and health; 0 = none")

@@ -85,7 +85,11 @@ def obey(agent: UserAgent, command: dict[str, Any]) -> None:
     leg = _legs[command.get("leg", -1)] if _legs else None
     match command["do"]:
         case "call":
-            follow(agent.call(command["uri"], headers=command.get("headers", {})))
+            follow(
+                agent.call(
+                    command["uri"], caller_id=command.get("caller", ""), headers=command.get("headers", {})
+                )
+            )
         case "play":
             assert leg is not None
             leg.playout.play(tone(command["hz"], command["ms"]))

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from tests.integration.scripted import Line, Memory, Server
+from tests.integration.telephone import Telephone
+from tests.integration.test_line_worker import until
+from voicebot.call.events import SessionConfig
+from voicebot.call.prompts import PromptMemory
+from voicebot.call.worker import LineWorker
+from voicebot.campaign.callers import numbers
 from voicebot.campaign.dialer import call_request
 from voicebot.campaign.hopper import Hopper
 from voicebot.campaign.inbound import Inbound
 from voicebot.domain.call import CallRequest, Direction, Rejection
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.domain.ids import uuid7
+from voicebot.domain.script import Action
+from voicebot.domain.trunk import Trunk
+from voicebot.store.attempts import AttemptRepository
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
 from voicebot.store.do_not_call import DoNotCallRepository
 from voicebot.store.session import Database
+from voicebot.store.trunks import TrunkRepository
+from voicebot.telephony import UserAgentConfig
 
 pytestmark = pytest.mark.integration
 
@@ -97,6 +114,129 @@ def test_a_number_on_the_do_not_call_list_is_not_taken(
         DoNotCallRepository(session, VAULT).add([contact.number], "person", "x", datetime.now(UTC))
     found = Inbound(database, VAULT).look_up({"X-Campaign-Id": campaign.id, "X-Contact-Id": contact.id})
     assert found == Rejection(403, "number is on the do-not-call list")
+
+
+TRUNK = Trunk("carrier", "127.0.0.1:5070", ("+86",), caller_ids=("+862088888888",))
+HEARD = {"From": '"x" <sip:02088880000@10.0.0.5>;tag=1', "P-Asserted-Identity": "<sip:13900000000@10.0.0.5>"}
+
+
+def call_back(
+    database: Database, headers: Mapping[str, str], called: str, source: str = "127.0.0.1:5062"
+) -> Any:
+    """Return the call of an INVITE from a peer."""
+    with database.transaction() as session:
+        TrunkRepository(session, VAULT).save(TRUNK)
+    return Inbound(database, VAULT, "line-0", trusted_peers=["10.0.0.0/24"]).look_up(headers, called, source)
+
+
+def test_who_calls_back_is_known_by_number_and_gets_the_campaign_that_called(
+    database: Database, campaign: Campaign, contact: Contact
+) -> None:
+    hopper, now = Hopper(database, VAULT, "dialer"), datetime.now(UTC)
+    hopper.claim(campaign, 1, now)
+    request = call_request(campaign, contact)
+    assert hopper.open(campaign, request, "line-0", now)
+    assert call_back(database, HEARD, "02088888888") == Rejection(486, "contact is in another call")
+    ended(database)
+    other = replace(campaign, id=str(uuid7()), name="autumn", playbook_id="other")
+    with database.transaction() as session:
+        CampaignRepository(session).add(other)
+        ContactRepository(session, VAULT).add([replace(contact, id=str(uuid7()), campaign_id=other.id)], now)
+    found = call_back(database, HEARD, "02088888888")
+    assert isinstance(found, CallRequest)
+    assert (found.contact_id, found.campaign_id, found.playbook_id) == (contact.id, campaign.id, "loan")
+    assert found.slots == {"surname": "王"}
+    with database.transaction() as session:
+        (_, inbound) = AttemptRepository(session, VAULT).calls(contact.number)
+    assert (inbound.attempt_id, inbound.direction, inbound.live) == (found.attempt_id, "inbound", True)
+
+
+def test_a_callers_number_is_believed_of_trusted_peers_only(
+    database: Database, campaign: Campaign, contact: Contact
+) -> None:
+    found = call_back(database, HEARD, "02088888888", "10.0.0.7:5060")
+    assert isinstance(found, CallRequest)
+    assert found.contact_id == contact.id
+    assert call_back(database, HEARD, "02088888888", "10.0.1.7:5060") == Rejection(
+        400, "X-Campaign-Id is missing"
+    )
+
+
+def test_an_unknown_caller_gets_the_campaign_of_the_number_that_was_dialled(
+    database: Database, campaign: Campaign, contact: Contact
+) -> None:
+    with database.transaction() as session:
+        for name, shown, status in (
+            ("red", "+862088888888", CampaignStatus.RUNNING),
+            ("blue", "02066666666", CampaignStatus.FINISHED),
+            ("draft", "+862066666666", CampaignStatus.DRAFT),
+        ):
+            made = replace(campaign, id=str(uuid7()), name=name, playbook_id=name, caller_id=shown)
+            CampaignRepository(session).add(replace(made, status=status))
+    stranger = {"from": "<sip:+8613911112222@c>;tag=1"}
+    for called, playbook in (("+862088888888", "red"), ("862066666666", "blue")):
+        found = call_back(database, stranger, called)
+        assert isinstance(found, CallRequest)
+        assert (found.playbook_id, found.contact_id, found.attempt_id) == (playbook, "", "")
+    withheld = {"from": "<sip:anonymous@anonymous.invalid>", "to": "<sip:02066666666@us>"}
+    found = call_back(database, withheld, "4008")
+    assert isinstance(found, CallRequest)
+    assert found.playbook_id == "blue", "a registered trunk calls its account; the number stands in To"
+    assert isinstance(call_back(database, stranger, "02011112222"), Rejection)
+
+
+def test_who_wants_no_calls_is_not_talked_into_anything_when_calling(
+    database: Database, campaign: Campaign, contact: Contact
+) -> None:
+    with database.transaction() as session:
+        DoNotCallRepository(session, VAULT).add([contact.number], "person", "x", datetime.now(UTC))
+    assert call_back(database, HEARD, "1") == Rejection(403, "number is on the do-not-call list")
+
+
+def ended(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(text("UPDATE call_attempts SET status = 'ended', cause = 'no_answer'"))
+
+
+async def test_a_customer_calls_back_over_sip(
+    database: Database, campaign: Campaign, contact: Contact
+) -> None:
+    """The caller's number is in From, the peer is trusted by its address; the call is the contact's."""
+    journal = Memory()
+    inbound = Inbound(database, VAULT, "w-1", trusted_peers=["127.0.0.1"])
+    config = SessionConfig(
+        "w-1", Server([Line(700, 300, Action.HANG_UP)]).conversation, journal, PromptMemory()
+    )
+    worker = LineWorker(UserAgentConfig(sip_port=0, rtp_port=0), config, inbound.resolve)
+    phone = await asyncio.to_thread(Telephone)
+    await worker.start()
+    try:
+        host = worker.sip_uri.partition("@")[2]
+        phone.do("call", uri=f"sip:02088888888@{host}", caller="sip:13900000000@127.0.0.1")
+        await until(lambda: journal.records)
+    finally:
+        await worker.stop()
+        phone.close()
+    (record,) = journal.records
+    assert record.answered_at is not None
+    assert (record.request.direction, record.request.contact_id) == (Direction.INBOUND, contact.id)
+    assert (record.request.campaign_id, record.request.playbook_id) == (campaign.id, "loan")
+
+
+@pytest.mark.parametrize(
+    ("user", "found"),
+    [
+        ("+8613900000000", ("+8613900000000",)),
+        ("8613900000000", ("+8613900000000",)),
+        ("13900000000", ("+8613900000000",)),
+        ("02088888888", ("+862088888888",)),
+        ("+9991234500009", ("+9991234500009",)),
+        ("alice", ()),
+        ("1001", ()),
+    ],
+)
+def test_numbers_are_read_as_peers_write_them(user: str, found: tuple[str, ...]) -> None:
+    assert numbers(user, ("+86",)) == found
 
 
 def test_anybody_may_try_the_bot_where_that_is_configured(database: Database) -> None:

@@ -54,7 +54,7 @@ def idle(phone: Telephone) -> Iterator[None]:
     phone.do("clear")
 
 
-async def resolve(headers: Mapping[str, str], to_user: str) -> CallRequest | Rejection:
+async def resolve(headers: Mapping[str, str], to_user: str, source: str) -> CallRequest | Rejection:
     campaign = headers.get("x-campaign-id", to_user)
     if campaign == "broken":
         raise RuntimeError("a bug")

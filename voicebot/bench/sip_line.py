@@ -54,7 +54,7 @@ class Timings:
 async def run(settings: Settings, file: Path, stop: asyncio.Event) -> None:
     """Answer every call with the bench's playbook until told to stop."""
 
-    async def resolve(headers: Mapping[str, str], to_user: str) -> CallRequest | Rejection:
+    async def resolve(headers: Mapping[str, str], to_user: str, source: str) -> CallRequest | Rejection:
         call_id = str(uuid7())
         return CallRequest(call_id, call_id, "", "", PLAYBOOK_ID, Direction.INBOUND, record=False)
 

@@ -20,7 +20,7 @@ from voicebot.telephony.headers import check_uri
 
 log = structlog.get_logger()
 
-Resolve = Callable[[Mapping[str, str], str], Awaitable[CallRequest | Rejection]]
+Resolve = Callable[[Mapping[str, str], str, str], Awaitable[CallRequest | Rejection]]
 SPARE_LEGS = 1  # kept free for a takeover's second leg
 LISTEN_S = 1.0  # how often a listener looks whether the call is still there
 EVENTS_KEPT = 1000  # of a watcher who does not keep up
@@ -37,7 +37,7 @@ class LineWorker:
         Args:
             agent: where its user agent listens.
             session: what all calls share.
-            resolve: turns an INVITE's headers and called user into a request or a rejection;
+            resolve: turns an INVITE's headers, called user and source address into a request or a rejection;
                 without it every INVITE gets 404.
         """
         self._agent = UserAgent(agent, self._invited)
@@ -209,7 +209,7 @@ class LineWorker:
         if self._resolve is None:
             return Rejection(404, "no inbound calls here")
         try:
-            return await self._resolve(leg.headers, leg.to_user)
+            return await self._resolve(leg.headers, leg.to_user, leg.source)
         except VoicebotError as error:
             log.warning("INVITE not resolved", error=str(error))
         except Exception:  # the edge of a task: the caller must get an answer

@@ -104,12 +104,14 @@ class Leg:
         to_user: str = "",
         remote_uri: str = "",
         headers: Headers | None = None,
+        source: str = "",
     ) -> None:
         """Made by the user agent."""
         self.direction = direction
         self.to_user = to_user  # inbound: the user part that was called
         self.remote_uri = remote_uri
         self.headers = headers or Headers()  # inbound: of the INVITE
+        self.source = source  # inbound: the address it came from, host:port
         self.playout = Playout()
         self.answered = False
         self.ended: Ended | None = None

@@ -79,7 +79,7 @@ class Library:
         self.started = False
         self._endpoint: pj.Endpoint | None = None
 
-    def open(self, config: UserAgentConfig, on_invite: Callable[[int, str, Headers], None]) -> str:
+    def open(self, config: UserAgentConfig, on_invite: Callable[[int, str, Headers, str], None]) -> str:
         """Start pjsua2 and return our own SIP URI. Raises TelephonyError or pj.Error."""
         if not _in_use.acquire(blocking=False):
             raise TelephonyError(

@@ -245,8 +245,8 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
 class SipAccount(pj.Account):  # type: ignore[misc]  # pjsua2 ships no types
     """Where INVITEs arrive."""
 
-    def __init__(self, on_invite: Callable[[int, str, Headers], None]) -> None:
-        """Take what to do with an INVITE: pjsua2's call id, the request URI's user, the headers."""
+    def __init__(self, on_invite: Callable[[int, str, Headers, str], None]) -> None:
+        """Take what to do with an INVITE: pjsua2's call id, the URI's user, the headers, where from."""
         super().__init__()
         self._on_invite = on_invite
 
@@ -254,7 +254,7 @@ class SipAccount(pj.Account):  # type: ignore[misc]  # pjsua2 ships no types
         """Pass an INVITE on."""
         try:
             uri, headers = parse_message(str(prm.rdata.wholeMsg))
-            self._on_invite(int(prm.callId), user_of(uri), headers)
+            self._on_invite(int(prm.callId), user_of(uri), headers, str(prm.rdata.srcAddress))
         except Exception:
             log.exception("INVITE failed")
 
@@ -265,7 +265,7 @@ class TrunkAccount(SipAccount):
     def __init__(
         self,
         name: str,
-        on_invite: Callable[[int, str, Headers], None],
+        on_invite: Callable[[int, str, Headers, str], None],
         on_registration: Callable[[str, int, str], None],
     ) -> None:
         """Take what to do with an INVITE, and whom to tell of registrations: name, status, reason."""

@@ -28,7 +28,7 @@ class Trunks:
         self,
         library: Library,
         config: UserAgentConfig,
-        on_invite: Callable[[int, str, Headers], None],
+        on_invite: Callable[[int, str, Headers, str], None],
     ) -> None:
         """Begin without trunks."""
         self._library = library

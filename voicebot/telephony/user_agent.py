@@ -313,9 +313,9 @@ class UserAgent:
         finally:
             self._library.order_codecs(CODECS_AS_EVER)
 
-    def _invited(self, call_id: int, to_user: str, headers: Headers) -> None:
+    def _invited(self, call_id: int, to_user: str, headers: Headers, source: str) -> None:
         assert self._library is not None
-        leg = Leg(Direction.INBOUND, to_user=to_user, headers=headers)
+        leg = Leg(Direction.INBOUND, to_user=to_user, headers=headers, source=source)
         leg.agent = self
         call = SipCall(self._library.account, leg, self._ports, call_id)
         leg.remote_uri = str(call.getInfo().remoteUri)
