@@ -46,7 +46,7 @@ def numbers(user: str, prefixes: Iterable[str] = ()) -> tuple[str, ...]:
         if prefix[1 : 1 + length].isdigit()
     }
     found: list[str] = []
-    tries = [("+" + digits.lstrip("+"), None)]
+    tries: list[tuple[str, str | None]] = [("+" + digits.lstrip("+"), None)]
     if not digits.startswith("+"):
         tries += [(digits, region) for region in sorted(regions - {"ZZ"}, key=lambda one: one != REGION)]
     for text, region in tries:
