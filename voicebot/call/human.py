@@ -12,14 +12,26 @@ from typing import Protocol
 
 import structlog
 
+from voicebot.call.account import Account
 from voicebot.call.briefing import brief
-from voicebot.call.events import AgentLeft, Decided, Event, Followed, Phone, SessionConfig, TakenOver
+from voicebot.call.events import (
+    AgentLeft,
+    Decided,
+    Event,
+    Followed,
+    Phone,
+    SessionConfig,
+    Switch,
+    TakenOver,
+    TakeOver,
+    Whisper,
+)
 from voicebot.call.line import Line
 from voicebot.call.listening import AgentPaused
 from voicebot.call.plan import Plan
 from voicebot.call.takeover import Attempt
 from voicebot.call.turns import TurnMachine
-from voicebot.domain.call import CallEvent, CallRequest, Delivery, Turn
+from voicebot.domain.call import CallEvent, CallRequest, Delivery, EndCause, Turn
 from voicebot.domain.errors import VoicebotError
 from voicebot.domain.people import (
     Agent,
@@ -45,7 +57,11 @@ class Host(Protocol):
     """What the human side sees of its call."""
 
     request: CallRequest
-    conversation: Conversation
+    account: Account
+
+    @property
+    def conversation(self) -> Conversation:
+        """The stream that inference listens to now."""
 
     @property
     def config(self) -> SessionConfig:
@@ -100,6 +116,32 @@ class HumanSide:
     def remember(self, turn: Turn) -> None:
         """Keep what the person will be told."""
         self._turns.append(turn)
+
+    async def handle(
+        self, event: TakeOver | TakenOver | AgentLeft | Switch | Whisper | TransferEnded
+    ) -> None:
+        """A person joins, leaves, or lets the bot speak."""
+        account = self._host.account
+        match event:
+            case TakeOver(plan):
+                self.take_over(plan)
+            case TransferEnded(ok):
+                account.known_cause = EndCause.TRANSFERRED if ok else account.known_cause
+                if self._attempt is not None:
+                    self._attempt.transfer_ended(event)
+            case TakenOver(record):
+                left = self._taken_over(record)
+                if left or (self.talks and record.reason is not TakeoverReason.CAMPAIGN):
+                    account.known_cause = EndCause.TRANSFERRED
+            case AgentLeft(ended):
+                if account.answered_at is None:
+                    account.known_cause = EndCause.FAILURE
+                await self._agent_left(ended)
+            case Switch(delivery):
+                account.known_cause = None if delivery is Delivery.SPEAK else account.known_cause
+                self._switch(delivery)
+            case Whisper(uri):
+                self._whisper(uri)
 
     # -- taking over --
 
@@ -184,14 +226,9 @@ class HumanSide:
                 async with asyncio.timeout(SETTLE_S):
                     await self._recorded.wait()
             if self._record is not None:
-                self.taken_over(self._record)
+                self._taken_over(self._record)
 
-    def transfer_ended(self, event: TransferEnded) -> None:
-        """The customer's leg tells how a REFER ended."""
-        if self._attempt is not None:
-            self._attempt.transfer_ended(event)
-
-    def taken_over(self, record: Takeover) -> bool:
+    def _taken_over(self, record: Takeover) -> bool:
         """Write how a takeover went, and go on with it; return whether the customer left with a REFER."""
         self._busy = False
         host = self._host
@@ -218,13 +255,13 @@ class HumanSide:
         if agent.ended is not None:
             self._host.post(AgentLeft(agent.ended))
             return
-        self.switch(Delivery.SUGGEST)
+        self._switch(Delivery.SUGGEST)
 
     def _agent_event(self, event: LegEvent) -> None:
         if isinstance(event, Ended):
             self._host.post(AgentLeft(event))
 
-    async def agent_left(self, ended: Ended) -> None:
+    async def _agent_left(self, ended: Ended) -> None:
         """The agent hung up: the call is over, unless the agent was hardly there, or had given it back."""
         if self._waits:
             self._waits = False
@@ -234,7 +271,7 @@ class HumanSide:
         host, talked_s = self._host, time.monotonic() - self._joined_at
         was_talking = self.talks
         if was_talking:
-            self.switch(Delivery.SPEAK, resume=talked_s < TALKED_S)
+            self._switch(Delivery.SPEAK, resume=talked_s < TALKED_S)
         await self.let_go()
         log.info("agent left", call_id=host.request.call_id, talked_s=round(talked_s, 1), status=ended.status)
         if was_talking and talked_s >= TALKED_S:
@@ -259,7 +296,7 @@ class HumanSide:
 
     # -- speak or suggest --
 
-    def switch(self, delivery: Delivery, *, resume: bool = True) -> None:
+    def _switch(self, delivery: Delivery, *, resume: bool = True) -> None:
         """Let the bot speak, or the person on the line."""
         host, agent = self._host, self._agent
         host.request = replace(host.request, delivery=delivery)
@@ -308,7 +345,7 @@ class HumanSide:
 
     # -- whisper --
 
-    def whisper(self, uri: str) -> None:
+    def _whisper(self, uri: str) -> None:
         """Let a supervisor's phone join: heard by the agent alone, hears both."""
         assert self._phone is not None, "a worker has a phone"
         agent, customer = self._agent, self._host.leg
