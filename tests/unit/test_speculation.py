@@ -12,7 +12,7 @@ from tests.unit import parts
 from voicebot.call.conversation import LocalConversation
 from voicebot.call.pipeline import Pipeline
 from voicebot.call.protection import protected_ms
-from voicebot.call.speculation import SpeculationTuning, wait_ms
+from voicebot.call.speculation import Pace, SpeculationTuning, wait_ms
 from voicebot.domain.audio import FADE_BYTES, FRAME_BYTES, Audio
 from voicebot.domain.call import Progress
 from voicebot.domain.errors import InferenceError
@@ -22,7 +22,7 @@ from voicebot.telephony.playout import Playout
 
 pytestmark = pytest.mark.unit
 
-TUNING = SpeculationTuning(unlikely_ms=300, loaded_ms=600)
+TUNING = SpeculationTuning(due_ms=800, margin_ms=50, loaded_ms=600)
 SPEECH = Utterance(UtteranceKind.SPEECH, 1.0, 2.0)
 
 
@@ -67,14 +67,34 @@ async def conversation(recognizer: parts.Recognizer, chance: float) -> LocalConv
         (0.4, Expect.YES_NO, 0.0, False, 0),
         (0.4, Expect.OPEN, 0.0, False, 300),
         (None, Expect.OPEN, 1.0, False, 0),
-        (0.9, Expect.OPEN, 2.0, False, 600),
+        (0.9, Expect.OPEN, 2.0, False, 500),
         (0.1, Expect.OPEN, 2.0, True, 0),
     ],
 )
 def test_a_decision_waits_by_likelihood_and_load(
     score: float | None, expect: Expect, load: float, barged_in: bool, waits: int
 ) -> None:
-    assert wait_ms(TUNING, score, expect, load, barged_in=barged_in) == waits
+    waited = wait_ms(TUNING, score, expect, load, barged_in=barged_in, asked_ms=100, pace_ms=350)
+    assert waited == waits
+
+
+@pytest.mark.parametrize(("asked_ms", "pace_ms", "waits"), [(0, 100, 650), (200, 400, 150), (300, 900, 0)])
+def test_an_unlikely_end_is_decided_on_as_late_as_this_machine_can_afford(
+    asked_ms: float, pace_ms: float, waits: int
+) -> None:
+    waited = wait_ms(TUNING, 0.1, Expect.OPEN, 0.0, barged_in=False, asked_ms=asked_ms, pace_ms=pace_ms)
+    assert waited == waits
+
+
+def test_the_pace_follows_the_machine_and_is_not_moved_by_one_slow_decision() -> None:
+    pace = Pace(first_ms=400, kept=10)
+    assert pace.ms == 400
+    for took in (100, 110, 120, 130, 140, 150, 160, 170, 180, 2000):
+        pace.note(took)
+    assert pace.ms == 180
+    for _ in range(10):
+        pace.note(700)
+    assert pace.ms == 700
 
 
 async def test_a_likely_end_is_decided_on_and_its_cost_is_told() -> None:

@@ -191,11 +191,11 @@ def waste(
     every decoder is taken.
     """
     hidden = max(0, policy.long_ms - WORDS_MS)
-    tuning = tuning or SpeculationTuning(likely=policy.threshold, unlikely_ms=hidden)
+    tuning = tuning or SpeculationTuning(likely=policy.threshold)
     cpu = np.array([one.cpu_s for one in judged.heard])
     encoding = cpu * np.array([one.encode_ms / one.decode_ms for one in judged.heard])
     likely = np.ones(cpu.size, bool) if scores is None else scores.values >= tuning.likely
-    begins = judged.encoded_ms + np.where(likely, 0, tuning.unlikely_ms)
+    begins = judged.encoded_ms + np.where(likely, 0, hidden)
     if loaded:
         encoding, begins = np.zeros(cpu.size), judged.asked_ms + tuning.loaded_ms
     answer = judged.answer_ms(scores, policy)

@@ -16,7 +16,7 @@ import numpy as np
 from voicebot.bench import turn_sample
 from voicebot.bench.endpoint_curve import DECIDE_MS
 from voicebot.bench.turn_sample import Played
-from voicebot.call.speculation import SpeculationTuning, wait_ms
+from voicebot.call.speculation import Pace, SpeculationTuning, wait_ms
 from voicebot.call.turns import (
     Answer,
     Commit,
@@ -61,8 +61,9 @@ def judge(
     if decode_s is not None:
         heard = hearing.hear(cases[:_CALIBRATING], decoder)
         factor = decode_s / float(np.median([one.cpu_s for one in heard]))
+    pace = Pace()  # of the process, over all its calls
     for case in cases:
-        call = _Call(decoder, scorer, factor)
+        call = _Call(decoder, scorer, factor, pace)
         played.append(call.play(case))
         waits += call.waits_ms
         spent, wasted = spent + call.spent_s, wasted + call.wasted_s
@@ -92,6 +93,7 @@ class _Call:
     decoder: Decoder
     scorer: HeadScorer
     factor: float = 1.0  # of CPU time
+    pace: Pace = field(default_factory=Pace)
     machine: TurnMachine = field(default_factory=TurnMachine)
     waits_ms: list[float] = field(default_factory=list)
     spent_s: float = 0.0
@@ -149,7 +151,15 @@ class _Call:
         at = now + cost_s * 1000
         if score is not None:
             self._told.append((at, Progress(generation, score)))
-        wait = wait_ms(SpeculationTuning(), score, Expect.OPEN, 0.0, barged_in=False)
+        wait = wait_ms(
+            SpeculationTuning(),
+            score,
+            Expect.OPEN,
+            0.0,
+            barged_in=False,
+            asked_ms=cost_s * 1000,
+            pace_ms=self.pace.ms,
+        )
         self._work = _Work(generation, at + wait, pcm, encoded, encoded.compute_s)
 
     def _compute(self) -> None:
@@ -161,6 +171,7 @@ class _Call:
             decoded = self.decoder.decode(self._window(work.pcm), work.ending)
             more = (decoded.compute_s - work.encoded_s) * self.factor
             self._spend(work.generation, more)
+            self.pace.note(more * 1000 + DECIDE_MS)
             text = decoded.hypotheses[0][0] if decoded.hypotheses else ""
             score = self.scorer.score(work.ending.ending.tolist(), Audio(work.pcm), text, Expect.OPEN)
             done = now + more * 1000

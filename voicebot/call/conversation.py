@@ -168,7 +168,15 @@ class LocalConversation:
             if told is not None:
                 score = told.endpoint_score
                 self._on_progress(told)
-        wait = wait_ms(self._tuning, score, expect, load, barged_in=utterance.barged_in)
+        wait = wait_ms(
+            self._tuning,
+            score,
+            expect,
+            load,
+            barged_in=utterance.barged_in,
+            asked_ms=(time.perf_counter() - began) * 1000,
+            pace_ms=self._pipeline.pace.ms,
+        )
         if self._delivery is Delivery.SUGGEST:
             wait = 0  # an agent waits for it, and reads while the customer may go on
         with contextlib.suppress(TimeoutError):
@@ -292,15 +300,16 @@ class LocalConversation:
         """Recognise and decide; in a thread."""
         began = time.perf_counter()
         transcript = Transcript("")
+        encoded = ending is not None
         if utterance.kind is UtteranceKind.SPEECH:
-            if ending is None:
+            if not encoded:
                 ending = self._pipeline.ending(stream)
             transcript = self._pipeline.recognise(stream)
             told = self._thought(snapshot, utterance, generation, began, ending, transcript.text)
             if told is not None:
                 loop.call_soon_threadsafe(self._on_progress, told)
         recognise_ms = (time.perf_counter() - began) * 1000
-        return self._pipeline.decide(
+        result = self._pipeline.decide(
             snapshot,
             utterance,
             transcript,
@@ -309,6 +318,9 @@ class LocalConversation:
             recognise_ms=recognise_ms,
             speak=self._delivery is Delivery.SPEAK,
         )
+        if utterance.kind is UtteranceKind.SPEECH and encoded:
+            self._pipeline.pace.note((time.perf_counter() - began) * 1000)
+        return result
 
     def _timed(self, result: TurnResult, cpu_ms: float) -> TurnResult:
         """Return a result whose turn tells what decoding cost, and what of it came to nothing."""

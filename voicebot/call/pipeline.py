@@ -20,6 +20,7 @@ import structlog
 
 from voicebot import codec
 from voicebot.call.protection import protected_ms
+from voicebot.call.speculation import Pace
 from voicebot.dialogue import wording
 from voicebot.dialogue.following import follow, match
 from voicebot.dialogue.offers import offers
@@ -88,6 +89,7 @@ class Pipeline:
         self._policy = policy
         self._prompts = prompts
         self._playbooks = playbooks
+        self.pace = Pace()
         self._protected_ms: dict[str, int] = {}  # by prompt
 
     # -- a call's state --

@@ -2,11 +2,13 @@
 
 A decision costs a third of a CPU second, and it is lost if the customer goes on. So it is taken at once only
 where the end is likely, or where somebody waits for the words; else as late as it still hides inside the
-endpoint's silence. Where every decoder is taken, nobody speculates: only real ends are decided on.
+endpoint's silence, which depends on how fast this machine decides. Where every decoder is taken, nobody
+speculates: only real ends are decided on.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from voicebot.domain.script import Expect
@@ -18,13 +20,42 @@ class SpeculationTuning:
 
     likely: float = 0.55  # endpoint score from which the line worker waits its short silence
     answer: float = 0.3  # the same where yes or no is expected: the words may add what the sound lacks
-    unlikely_ms: int = 500  # an unlikely end: the long silence is 960 ms away, the words take 430 at most
+    due_ms: int = (
+        960  # then an unlikely end is one: the line worker's long silence, less the first short pause
+    )
+    margin_ms: int = 60  # between the decision and that moment
     loaded_ms: int = 800  # no decoder is free: the plain silence, all of it
     full: float = 1.5  # requests for each decoder from which on nobody speculates
 
 
+class Pace:
+    """How long decisions have taken lately in this process, from decoding to the script. Thread-safe."""
+
+    def __init__(self, first_ms: float = 400.0, kept: int = 16) -> None:
+        """Begin with a guess."""
+        self._first_ms = first_ms
+        self._latest: deque[float] = deque(maxlen=kept)
+
+    def note(self, took_ms: float) -> None:
+        """Take how long one has taken."""
+        self._latest.append(took_ms)
+
+    @property
+    def ms(self) -> float:
+        """What four of five stayed below."""
+        seen = sorted(self._latest)
+        return seen[len(seen) * 4 // 5] if seen else self._first_ms
+
+
 def wait_ms(
-    tuning: SpeculationTuning, score: float | None, expect: Expect, load: float, *, barged_in: bool
+    tuning: SpeculationTuning,
+    score: float | None,
+    expect: Expect,
+    load: float,
+    *,
+    barged_in: bool,
+    asked_ms: float,
+    pace_ms: float,
 ) -> int:
     """Return how long to wait before decoding, 0 = not at all.
 
@@ -34,10 +65,14 @@ def wait_ms(
         expect: what the bot asked for.
         load: requests to the recogniser, for each decoder.
         barged_in: a prompt is held until the words are known.
+        asked_ms: since the decision was asked for.
+        pace_ms: what a decision takes from now.
     """
     if barged_in:
         return 0
     if load >= tuning.full:
-        return tuning.loaded_ms
+        return max(0, round(tuning.loaded_ms - asked_ms))
     likely = tuning.answer if expect is Expect.YES_NO else tuning.likely
-    return 0 if score is None or score >= likely else tuning.unlikely_ms
+    if score is None or score >= likely:
+        return 0
+    return max(0, round(tuning.due_ms - asked_ms - pace_ms - tuning.margin_ms))
