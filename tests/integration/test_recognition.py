@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,6 +66,14 @@ def hear(recognizer: WhisperRecognizer, audio: Audio, *phrases: str) -> Transcri
     return stream.result(final=True)
 
 
+def _customer(customer: str, said: str) -> Audio:
+    library = ClipLibrary(resources.demo_dir() / "customers" / customer)
+    clip = library.find(said, Style.NEUTRAL)
+    assert clip is not None
+    pause = bytes(4800)  # 300 ms
+    return telephone(Audio(pause + library.audio(clip).pcm + pause))
+
+
 def noise(seconds: float, dbov: float) -> Audio:
     samples = np.random.default_rng(1).normal(0, 32768 * 10 ** (dbov / 20), int(8000 * seconds))
     return Audio(np.clip(samples, -32768, 32767).astype("<i2").tobytes())
@@ -94,12 +103,27 @@ def test_short_answers_are_not_eaten(whisper: WhisperRecognizer, test_data: Path
 def test_the_end_of_a_sentence_is_heard_when_nothing_follows_it(
     whisper: WhisperRecognizer, customer: str, said: str
 ) -> None:
-    library = ClipLibrary(resources.demo_dir() / "customers" / customer)
-    clip = library.find(said, Style.NEUTRAL)
-    assert clip is not None
-    pause = bytes(4800)  # 300 ms
-    line = telephone(Audio(pause + library.audio(clip).pcm + pause))
+    line = _customer(customer, said)
     assert character_error([(said, hear(whisper, line).text)]) < 0.35
+
+
+@pytest.mark.parametrize(("said", "searches"), [("我想找人工客服。", 1), ("好", 2)])
+def test_a_sentence_of_the_talk_is_searched_for_once_and_a_mere_answer_twice(
+    whisper: WhisperRecognizer, monkeypatch: pytest.MonkeyPatch, test_data: Path, said: str, searches: int
+) -> None:
+    asked = []
+    search = Decoder._generate
+
+    def counted(*given: Any) -> Any:
+        asked.append(said)
+        return search(*given)
+
+    monkeypatch.setattr(Decoder, "_generate", counted)
+    line = _customer("wants_human", said) if searches == 1 else word(test_data, said)
+    stream = whisper.open(line.rate_hz, Expectation(lines=("我想找人工客服",)))
+    stream.feed(line.pcm)
+    assert comparable(stream.result(final=True).text) == comparable(said)
+    assert len(asked) == searches
 
 
 @pytest.mark.parametrize("said", ["贵", "便宜", "不"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -30,15 +30,19 @@ _ENDING_FRAMES = 10
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
 
 
+Texts = tuple[tuple[str, float], ...]  # (text, log probability), best first
+Settled = Callable[[Texts, float], bool]  # texts, and the mean log probability of the best one's tokens
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """What one window says."""
 
-    hypotheses: tuple[tuple[str, float], ...]  # (text, log probability), best first
+    hypotheses: Texts
     mean_logprob: float  # of the best, per token
     voiced_s: float
     compute_s: float  # CPU seconds of the decoder's own thread
-    free: tuple[tuple[str, float], ...] = ()  # the same, when nothing is suggested to the model
+    free: Texts = ()  # the same, when nothing is suggested to the model; () = not asked: the others are sure
     memory: F32 | None = None  # of a short text: to score others for the same sound
 
 
@@ -105,13 +109,23 @@ class Decoder:
         ending = np.array(view)[0, max(0, end - _ENDING_FRAMES) : end].mean(axis=0)
         return Encoded(view, ending, time.thread_time() - began[0] + self._cpu_s() - began[1])
 
-    def decode(self, samples: sound.F32, encoded: Encoded | None = None) -> Decoded:
-        """Return the texts of at most one window of 16 kHz speech, `encoded` already or not."""
+    def decode(
+        self, samples: sound.F32, encoded: Encoded | None = None, settled: Settled | None = None
+    ) -> Decoded:
+        """Return the texts of at most one window of 16 kHz speech.
+
+        Args:
+            samples: of the window.
+            encoded: the same, where it is encoded already.
+            settled: whether texts that were heard with the prompt need no second search without it.
+        """
         encoded = encoded or self.encode(samples)
         began = time.thread_time(), self._cpu_s()
         most_tokens = max(_FEWEST_TOKENS, int(samples.size / sound.ENGINE_RATE_HZ * TOKENS_PER_S))
         hypotheses, mean_logprob = self._generate(encoded.view, self._prompt, most_tokens)
-        free, _ = self._generate(encoded.view, self._no_prompt, most_tokens)
+        free: Texts = ()
+        if settled is None or not settled(hypotheses, mean_logprob):
+            free, _ = self._generate(encoded.view, self._no_prompt, most_tokens)
         memory: F32 | None = None
         if self._scorer is not None and hypotheses and is_short(hypotheses[0][0]):
             memory = np.array(encoded.view)[0].astype(np.float32)
@@ -145,9 +159,7 @@ class Decoder:
         hypotheses, _ = self._generate(encoded.view, prompt, most_tokens)
         return hypotheses[0][0] if hypotheses else ""
 
-    def _generate(
-        self, encoded: Any, prompt: list[int], most_tokens: int
-    ) -> tuple[tuple[tuple[str, float], ...], float]:
+    def _generate(self, encoded: Any, prompt: list[int], most_tokens: int) -> tuple[Texts, float]:
         """Return (text, log probability) pairs, best first, and the best one's mean per token."""
         found = self._model.model.generate(
             encoded,

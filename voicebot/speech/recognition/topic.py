@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from math import inf
 
 from voicebot.domain.speech import Expectation
 from voicebot.speech.recognition.answers import NEGATIONS, Correction
@@ -68,7 +69,7 @@ class Topic:
             if plain and _negations(plain) == _negations(heard) and score > pool.get(plain, -1e9):
                 pool[plain] = score
                 written[plain] = text
-        if not pool or max(map(self._model.per_character, pool)) < _ON_TOPIC:
+        if not self._about(pool):
             return Correction(free[0][0] if free else first, "1-best")
         for _ in range(_CHANGES):
             for text, score in list(pool.items()):
@@ -82,6 +83,13 @@ class Topic:
         if best == heard:
             return Correction(first, "1-best")
         return Correction(written.get(best, best), "n-best" if best in written else "lexicon")
+
+    def spoken_of(self, texts: Iterable[str]) -> bool:
+        """Whether any of the texts is of this talk."""
+        return self._about(text for text in map(comparable, texts) if text)
+
+    def _about(self, plain: Iterable[str]) -> bool:
+        return max(map(self._model.per_character, plain), default=-inf) >= _ON_TOPIC
 
     def _variants(self, text: str) -> Iterator[tuple[str, float]]:
         """Yield the text with one word in place of what sounds like it, and how far apart the two sound."""
@@ -111,6 +119,13 @@ def choose(
     if not expected.lines:
         return Correction(likeliest(hypotheses, free), "1-best")
     return topic_of(expected.lines, expected.keywords).choose(hypotheses, free)
+
+
+def on_topic(expected: Expectation, hypotheses: Sequence[tuple[str, float]]) -> bool:
+    """Whether the talk is known, and something of what may have been said belongs to it."""
+    if not expected.lines:
+        return False
+    return topic_of(expected.lines, expected.keywords).spoken_of(text for text, _ in hypotheses)
 
 
 def likeliest(hypotheses: Sequence[tuple[str, float]], free: Sequence[tuple[str, float]]) -> str:

@@ -28,14 +28,15 @@ from voicebot.speech.recognition.answers import (
     second_stage,
     short_answers,
 )
-from voicebot.speech.recognition.decoder import Decoded, Decoder, Encoded, is_short
+from voicebot.speech.recognition.decoder import Decoded, Decoder, Encoded, Texts, is_short
 from voicebot.speech.recognition.guards import invented
 from voicebot.speech.recognition.pool import DecoderPool
 from voicebot.speech.recognition.scoring import TextScorer
-from voicebot.speech.recognition.topic import choose, likeliest
+from voicebot.speech.recognition.topic import choose, likeliest, on_topic
 from voicebot.text.normalise import comparable, normalise
 
 WINDOW_S = 12.0
+_CLEAR = -0.3  # mean log probability of tokens, above which a second search bettered no sentence
 _SHORTEST_S = 0.06  # of voice; less is a click
 
 T = TypeVar("T")
@@ -213,13 +214,19 @@ class WhisperStream:
             part = self._windows.get((start, end))
             if part is None:
                 seen = (start, end) == stretches[-1] and known and known[0] == len(pcm) + self._dropped
-                part = decoder.decode(samples[start:end], known[1] if known and seen else None)
+                part = decoder.decode(samples[start:end], known[1] if known and seen else None, self._settled)
                 decoding_s += part.compute_s
                 self._windows[(start, end)] = part
             parts.append(part)
         transcript = self._understood(decoder, parts, span)
         cpu_s = decoding_s + time.thread_time() - began
         return replace(transcript, compute_s=cpu_s)
+
+    def _settled(self, texts: Texts, mean_logprob: float) -> bool:
+        """Whether a sentence needs no second search, without the prompt: it was clear, or is of this talk."""
+        if not texts or not comparable(texts[0][0]) or is_short(texts[0][0]):
+            return False
+        return mean_logprob > _CLEAR or on_topic(self._expectation, texts)
 
     def _understood(
         self, decoder: Decoder, parts: Sequence[Decoded], span: tuple[float, float]
