@@ -213,6 +213,7 @@ def test_a_transfer_hands_the_customer_over_and_leaves_our_leg(agent: UserAgent,
     done = ear.wait(TransferEnded)
     assert (done.ok, done.status) == (True, 200)
     ear.wait(Ended)
+    phone.wait("Ended", after=count)  # told by another process, in its own time
     invited = [event["user"] for event in phone.events[count:] if event["event"] == "Invited"]
     assert invited == ["customer", "agent"]
 

@@ -21,6 +21,7 @@ from voicebot.telephony.headers import Headers
 from voicebot.telephony.sip import SipAccount
 
 CODECS = {"PCMA/8000/1": 255, "PCMU/8000/1": 254}
+LOOPBACK = "127.0.0.1"
 CALLS_WANTED = 512  # pjsua2 takes fewer, silently, if it was compiled so
 _SYSTEM_ERRORS = 120000  # PJ_ERRNO_START_SYS: errno follows
 _in_use = threading.Lock()
@@ -77,6 +78,7 @@ class Library:
         """Make it, not opened."""
         self.account: SipAccount | None = None
         self.started = False
+        self.host, self.port = "", 0  # where SIP is heard on this machine
         self._endpoint: pj.Endpoint | None = None
 
     def open(self, config: UserAgentConfig, on_invite: Callable[[int, str, Headers, str], None]) -> str:
@@ -99,6 +101,8 @@ class Library:
         self._choose_codecs()
         address = str(self._endpoint.transportGetInfo(opened).localName)
         uri = f"sip:{config.user}@{address}"
+        self.host = LOOPBACK if config.bind in ("", "0.0.0.0") else config.bind  # noqa: S104  # compared only
+        self.port = int(address.rpartition(":")[2])
         self.account = SipAccount(on_invite)
         self.account.create(_account_config(config, uri))
         return uri

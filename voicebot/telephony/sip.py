@@ -226,7 +226,8 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
             audio = self.getAudioMedia(index)
             early = self._port is None and self.answered_at is None and info.state == pj.PJSIP_INV_STATE_EARLY
             if self._port is None:
-                self._port = self._ports.pop()
+                # Made when first needed: pjsua2 calls every port 50 times a second, used or not.
+                self._port = self._ports.pop() if self._ports else BridgePort(f"call{info.id}")
                 self._port.attach(self.leg.receive, self._next_frame)
             audio.startTransmit(self._port)
             self._port.startTransmit(audio)

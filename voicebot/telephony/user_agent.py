@@ -15,6 +15,7 @@ from voicebot.domain.call import Direction, EndCause
 from voicebot.domain.errors import TelephonyError
 from voicebot.domain.trunk import Trunk
 from voicebot.telephony.headers import Headers, check_header, check_uri
+from voicebot.telephony.knocker import Knocker
 from voicebot.telephony.leg import Ended, Leg, NoMedia
 from voicebot.telephony.library import Library, UserAgentConfig, explain
 from voicebot.telephony.media import BridgePort
@@ -23,7 +24,7 @@ from voicebot.telephony.trunks import Trunks, caller_uri
 
 log = structlog.get_logger()
 
-POLL_MS = 10
+POLL_MS = 100  # what is due by the clock is looked at so often; commands and packets wake it at once
 CODECS_AS_EVER: tuple[str, ...] = ("PCMA", "PCMU")
 LOOK_S = 0.5  # how often a call without RTP is looked at
 
@@ -44,7 +45,8 @@ class UserAgent:
         self._on_invite = on_invite
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._calls: dict[Leg, SipCall] = {}
-        self._ports: list[BridgePort] = []
+        self._ports: list[BridgePort] = []  # that no call uses
+        self._knocker = Knocker()
         self._held = 0
         self._ready = threading.Event()
         self._failure: TelephonyError | None = None
@@ -67,6 +69,7 @@ class UserAgent:
     def stop(self) -> None:
         """Hang up everything and end the thread. Harmless when called twice."""
         self._stopping = True
+        self._knocker.knock()
         atexit.unregister(self.stop)
         if self._thread.is_alive():
             self._thread.join()
@@ -200,6 +203,7 @@ class UserAgent:
 
     def _post(self, command: Callable[[], None]) -> None:
         self._commands.put(command)
+        self._knocker.knock()
 
     def _for(self, leg: Leg, command: Callable[[SipCall], None]) -> None:
         def run() -> None:
@@ -222,7 +226,7 @@ class UserAgent:
         try:
             self.sip_uri = library.open(self.config, self._invited)
             self.capacity = library.capacity()
-            self._ports += [BridgePort(f"leg{index}") for index in range(self.capacity)]
+            self._knocker.address = (library.host, library.port)
             self._library = library
             self._trunks = Trunks(library, self.config, self._invited)
             self._ready.set()
@@ -240,6 +244,7 @@ class UserAgent:
                 self._trunks.close()
                 self._trunks = None
             library.close()
+            self._knocker.close()
             self._ready.set()
 
     def _turn(self, library: Library) -> None:
