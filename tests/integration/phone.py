@@ -115,13 +115,21 @@ def obey(agent: UserAgent, command: dict[str, Any]) -> None:
 def main() -> None:
     """Run until standard input ends."""
     try:
-        config = UserAgentConfig(sip_port=int(sys.argv[1]), rtp_port=0, follow_refer=sys.argv[2:] != ["0"])
+        certificate, key = sys.argv[3:5] or ("", "")
+        config = UserAgentConfig(
+            sip_port=int(sys.argv[1]),
+            rtp_port=0,
+            follow_refer=sys.argv[2] != "0",
+            tls_port=0 if certificate else None,
+            tls_certificate=certificate,
+            tls_key=key,
+        )
         agent = UserAgent(config, take)
         agent.start()
     except VoicebotError as error:
         tell(event="Failed", error=str(error), hint=error.hint)
         return
-    tell(event="Ready", uri=agent.sip_uri, capacity=agent.capacity)
+    tell(event="Ready", uri=agent.sip_uri, tls_uri=agent.tls_uri, capacity=agent.capacity)
     for line in sys.stdin:
         obey(agent, json.loads(line))
     agent.stop()

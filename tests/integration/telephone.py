@@ -17,7 +17,9 @@ import numpy as np
 class Telephone:
     """A phone in another process."""
 
-    def __init__(self, sip_port: int = 0, follow_refer: bool = True) -> None:
+    def __init__(
+        self, sip_port: int = 0, follow_refer: bool = True, certificate: tuple[Path, Path] | None = None
+    ) -> None:
         root = Path(__file__).resolve().parents[2]
         self._process = subprocess.Popen(
             [
@@ -25,6 +27,7 @@ class Telephone:
                 str(Path(__file__).with_name("phone.py")),
                 str(sip_port),
                 str(int(follow_refer)),
+                *(str(file) for file in certificate or ()),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -70,6 +70,11 @@ class LineWorker:
         """Call through these trunks, and register there if this worker is the one that does."""
         self._agent.set_trunks(trunks, register=register)
 
+    @property
+    def registrations(self) -> Mapping[str, tuple[int, str]]:
+        """SIP status and reason of the last answer to a registration, by trunk."""
+        return self._agent.registrations
+
     async def originate(self, request: CallRequest) -> None:
         """Place a call. Raises CapacityError."""
         if self._draining:

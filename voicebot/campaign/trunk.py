@@ -64,6 +64,10 @@ def check(trunk: Trunk) -> Trunk:
                 not trunk.codecs or not set(trunk.codecs) <= set(CODECS),
                 f"codecs are {', '.join(CODECS)}",
             ),
+            (
+                bool(trunk.tls_ca) and trunk.transport is not Transport.TLS,
+                "certificates are of use with --transport tls only",
+            ),
             (trunk.max_calls < 0 or trunk.calls_per_s < 0, "limits are 0 (none) or more"),
             (
                 not all(300 <= status <= 699 for status in trunk.causes)

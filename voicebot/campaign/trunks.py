@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from voicebot.campaign.trunk import check
 from voicebot.domain.campaign import CampaignStatus
 from voicebot.domain.errors import CampaignError
-from voicebot.domain.trunk import Trunk
+from voicebot.domain.trunk import Registered, Trunk
 from voicebot.store.audit import AuditRepository
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.crypto import NumberVault
 from voicebot.store.session import Database
-from voicebot.store.trunks import TrunkRepository
+from voicebot.store.trunks import RegistrationRepository, TrunkRepository
 
 _ACTIVE = (CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.DRAINING, CampaignStatus.STOPPING)
 
@@ -32,6 +33,12 @@ def listed(database: Database, vault: NumberVault) -> tuple[Trunk, ...]:
     """Return every trunk, by name."""
     with database.transaction() as session:
         return TrunkRepository(session, vault).all()
+
+
+def registered(database: Database, now: datetime) -> tuple[Registered, ...]:
+    """Return how the registrations of the line workers that run ended, by trunk."""
+    with database.transaction() as session:
+        return RegistrationRepository(session).latest(now)
 
 
 def switch(database: Database, vault: NumberVault, name: str, actor: str, *, on: bool) -> Trunk:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +16,7 @@ from voicebot.campaign import trunks
 from voicebot.cli.actor import actor
 from voicebot.cli.stored import stored
 from voicebot.domain.errors import CampaignError
-from voicebot.domain.trunk import NumberFormat, Srtp, Transport
+from voicebot.domain.trunk import NumberFormat, Registered, Srtp, Transport
 from voicebot.domain.trunk import Trunk as TrunkValue
 from voicebot.settings import Settings
 
@@ -35,6 +37,12 @@ def add(
     domain: Annotated[str, typer.Option(help="Of our address there [HOST].")] = "",
     transport: Annotated[Transport, typer.Option(help="What carries SIP.")] = Transport.UDP,
     srtp: Annotated[Srtp, typer.Option(help="Encrypted audio.")] = Srtp.OFF,
+    tls_ca: Annotated[
+        str, typer.Option(help="PEM file of who signs its certificate, on the line workers' machines.")
+    ] = "",
+    tls_verify: Annotated[
+        bool, typer.Option("--tls-verify/--no-tls-verify", help="Refuse a certificate that is not proven.")
+    ] = True,
     numbers: Annotated[NumberFormat, typer.Option(help="How it wants numbers.")] = NumberFormat.E164,
     dial_prefix: Annotated[str, typer.Option(help="Before every number.")] = "",
     caller_id: Annotated[list[str] | None, typer.Option(help="Number that may be shown.")] = None,
@@ -45,8 +53,9 @@ def add(
 ) -> None:
     """Add a trunk, or change the one of that name. Line workers take it up within seconds.
 
-    Example:
+    Examples:
       voicebot trunk add carrier sip.example.com --user 4008 --register --allow +86 --calls-per-s 5
+      voicebot trunk add safe sip.example.com:5061 --transport tls --srtp required --allow +86
     """
     if user and not password:
         password = typer.prompt("password", hide_input=True, default="", show_default=False)
@@ -64,6 +73,8 @@ def add(
         caller_ids=tuple(caller_id or ()),
         codecs=tuple(codec or ("PCMA", "PCMU")),
         srtp=srtp,
+        tls_ca=str(Path(tls_ca).absolute()) if tls_ca else "",
+        tls_verify=tls_verify,
         max_calls=max_calls,
         calls_per_s=calls_per_s,
         causes=dict(_cause(text) for text in cause or ()),
@@ -80,16 +91,16 @@ def list_() -> None:
     settings = Settings()
     with stored(settings) as store:
         found = trunks.listed(store, bootstrap.vault(settings))
+        registered = trunks.registered(store, datetime.now(UTC))
     table = Table("线路", "地址", "注册", "允许号段", "主叫", "加密", "并发", "每秒", "状态")
     for trunk in found:
-        registers = f"{trunk.user}（注册）" if trunk.register else trunk.user or "—"
         table.add_row(
             Text(trunk.name),
-            Text(f"{trunk.host};{trunk.transport.value}"),
-            Text(registers),
+            Text(trunk.host),
+            _registration(trunk, registered),
             Text(" ".join(trunk.prefixes)),
             Text(" ".join(trunk.caller_ids) or "任意"),
-            trunk.srtp.value,
+            f"{trunk.transport.value} · srtp {trunk.srtp.value}",
             str(trunk.max_calls or "—"),
             f"{trunk.calls_per_s:g}" if trunk.calls_per_s else "—",
             "启用" if trunk.enabled else "停用",
@@ -117,6 +128,22 @@ def remove(name: Name) -> None:
     with stored(settings) as store:
         trunks.remove(store, bootstrap.vault(settings), name, actor())
     print(f"{name} removed")
+
+
+def _registration(trunk: TrunkValue, registered: tuple[Registered, ...]) -> Text:
+    """Return how the registrations of a trunk stand, worker by worker."""
+    if not trunk.register:
+        return Text(trunk.user or "—")
+    mine = [one for one in registered if one.trunk == trunk.name]
+    if not trunk.enabled or not mine:
+        return Text(f"{trunk.user} 未注册（没有线路进程在运行）" if trunk.enabled else trunk.user, "dim")
+    words = Text(trunk.user)
+    for one in mine:
+        said = "已注册" if one.ok else f"注册失败 {one.status or '没有应答'} {one.reason}"
+        words.append(
+            f"\n{said} · {one.at.astimezone():%m-%d %H:%M:%S} · {one.worker}", "green" if one.ok else "red"
+        )
+    return words
 
 
 def _switch(name: str, *, on: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -32,6 +33,22 @@ class Srtp(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """How a line worker's last registration at a trunk ended."""
+
+    trunk: str
+    worker: str
+    status: int  # SIP; 0 = the trunk did not answer
+    reason: str
+    at: datetime
+
+    @property
+    def ok(self) -> bool:
+        """Whether calls can come in."""
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
 class Trunk:
     """A SIP trunk (线路)."""
 
@@ -48,6 +65,8 @@ class Trunk:
     caller_ids: tuple[str, ...] = ()  # numbers that may be shown; () = any
     codecs: tuple[str, ...] = ("PCMA", "PCMU")  # in this order
     srtp: Srtp = Srtp.OFF
+    tls_verify: bool = True  # refuse a certificate that no known authority signed, or for another name
+    tls_ca: str = ""  # PEM file of the authorities, on each line worker's machine; "" = the system's
     max_calls: int = 0  # at the same time, by all campaigns; 0 = no limit of its own
     calls_per_s: float = 0.0  # 0 = no limit of its own
     causes: Mapping[int, str] = field(default_factory=dict)  # SIP status -> domain.call.EndCause

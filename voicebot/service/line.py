@@ -41,7 +41,8 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
     started_at = datetime.now(UTC)
 
     accounts = bootstrap.trunk_accounts(settings, database)
-    following = asyncio.create_task(_follow_trunks(accounts, line, register=index == 0))
+    told = bootstrap.registrations(database, worker_id)
+    following = asyncio.create_task(_follow_trunks(accounts, told, line, register=index == 0))
     metrics = Metrics()
     watching = asyncio.create_task(_measure(line.watch(), metrics))
 
@@ -77,10 +78,18 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
 
 
 async def _follow_trunks(
-    accounts: Callable[[], tuple[Trunk, ...]], line: LineWorker, *, register: bool
+    accounts: Callable[[], tuple[Trunk, ...]],
+    tell: Callable[[str, int, str], None],
+    line: LineWorker,
+    *,
+    register: bool,
 ) -> None:
-    """Keep the worker's accounts as the trunks are set. One worker of a machine registers, all call."""
+    """Keep the worker's accounts as the trunks are set. One worker of a machine registers, all call.
+
+    How registrations end is told to the database, where operators look.
+    """
     known: tuple[Trunk, ...] = ()
+    told: dict[str, tuple[int, str]] = {}
     while True:
         try:
             found = await asyncio.to_thread(accounts)
@@ -89,7 +98,14 @@ async def _follow_trunks(
         else:
             if found != known:
                 line.set_trunks(found, register=register)
-                known = found
+                known, told = found, {}
+            try:
+                for name, (status, reason) in line.registrations.items():
+                    if told.get(name) != (status, reason):
+                        await asyncio.to_thread(tell, name, status, reason)
+                        told[name] = (status, reason)
+            except VoicebotError as error:
+                log.warning("registrations can not be written", error=error.detail)
         await asyncio.sleep(TRUNKS_S)
 
 

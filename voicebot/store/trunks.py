@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from voicebot.domain.errors import CampaignError
-from voicebot.domain.trunk import NumberFormat, Srtp, Transport, Trunk
+from voicebot.domain.trunk import NumberFormat, Registered, Srtp, Transport, Trunk
 from voicebot.store.crypto import NumberVault
-from voicebot.store.tables import TrunkRow
+from voicebot.store.tables import RegistrationRow, TrunkRow, WorkerRow
+from voicebot.store.workers import ALIVE
 
 
 class TrunkRepository:
@@ -36,6 +38,8 @@ class TrunkRepository:
             "caller_ids": list(trunk.caller_ids),
             "codecs": list(trunk.codecs),
             "srtp": trunk.srtp.value,
+            "tls_verify": trunk.tls_verify,
+            "tls_ca": trunk.tls_ca,
             "max_calls": trunk.max_calls,
             "calls_per_s": trunk.calls_per_s,
             "causes": {str(status): cause for status, cause in trunk.causes.items()},
@@ -82,8 +86,44 @@ class TrunkRepository:
             caller_ids=tuple(row.caller_ids),
             codecs=tuple(row.codecs),
             srtp=Srtp(row.srtp),
+            tls_verify=row.tls_verify,
+            tls_ca=row.tls_ca,
             max_calls=row.max_calls,
             calls_per_s=row.calls_per_s,
             causes={int(status): str(cause) for status, cause in row.causes.items()},
             enabled=row.enabled,
+        )
+
+
+class RegistrationRepository:
+    """How line workers' registrations at trunks ended."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def write(self, found: Registered) -> None:
+        """Write how one ended; a trunk that is gone needs none."""
+        values = {"status": found.status, "reason": found.reason, "at": found.at}
+        known = select(
+            literal(found.trunk), literal(found.worker), *(literal(value) for value in values.values())
+        ).where(exists().where(TrunkRow.name == found.trunk))
+        self._session.execute(
+            insert(RegistrationRow)
+            .from_select(["trunk", "worker", *values], known)
+            .on_conflict_do_update(
+                index_elements=[RegistrationRow.trunk, RegistrationRow.worker], set_=values
+            )
+        )
+
+    def latest(self, now: datetime) -> tuple[Registered, ...]:
+        """Return those of the line workers that are alive, by trunk."""
+        query = (
+            select(RegistrationRow)
+            .join(WorkerRow, WorkerRow.id == RegistrationRow.worker)
+            .where(WorkerRow.seen_at > now - ALIVE, RegistrationRow.at >= WorkerRow.started_at)
+            .order_by(RegistrationRow.trunk, RegistrationRow.worker)
+        )
+        return tuple(
+            Registered(row.trunk, row.worker, row.status, row.reason, row.at)
+            for row in self._session.scalars(query)
         )

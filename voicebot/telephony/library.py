@@ -6,6 +6,7 @@ import ctypes
 import errno
 import gc
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -51,6 +52,9 @@ class UserAgentConfig:
     registration: Registration | None = None
     no_media_s: float = 8.0  # answered without an RTP packet for so long: NoMedia
     follow_refer: bool = False  # obey a peer's REFER: for phones, never for a bot
+    tls_port: int | None = None  # listen for SIP over TLS there too; 0 = any free one; None = do not
+    tls_certificate: str = ""  # PEM file
+    tls_key: str = ""  # PEM file
     sip_log: str = ""  # file for pjsua2's own log, which holds numbers
 
 
@@ -79,6 +83,7 @@ class Library:
         self.account: SipAccount | None = None
         self.started = False
         self.host, self.port = "", 0  # where SIP is heard on this machine
+        self.tls_uri = ""
         self._endpoint: pj.Endpoint | None = None
 
     def open(self, config: UserAgentConfig, on_invite: Callable[[int, str, Headers, str], None]) -> str:
@@ -105,15 +110,46 @@ class Library:
         self.port = int(address.rpartition(":")[2])
         self.account = SipAccount(on_invite)
         self.account.create(_account_config(config, uri))
+        if config.tls_port is not None:
+            opened = self.open_tls(config, port=config.tls_port, verify=False)
+            self.tls_uri = f"sip:{config.user}@{self.address_of(opened)};transport=tls"
         return uri
 
-    def open_transport(self, kind: int, config: UserAgentConfig) -> None:
-        """Listen for SIP over TCP or TLS too, on any free port. Raises pj.Error."""
+    def open_tcp(self, config: UserAgentConfig) -> int:
+        """Listen for SIP over TCP too, on any free port; return the transport's id. Raises pj.Error."""
+        return self._open(pj.PJSIP_TRANSPORT_TCP, config, 0)
+
+    def open_tls(self, config: UserAgentConfig, *, port: int = 0, ca: str = "", verify: bool = True) -> int:
+        """Speak SIP over TLS too; return the transport's id. Raises pj.Error.
+
+        Args:
+            config: where; its certificate is shown to peers.
+            port: to listen on; 0 = any free one.
+            ca: PEM file of the authorities that peers' certificates are checked against; "" = the system's.
+            verify: refuse a peer whose certificate is not proven, or is for another name.
+        """
+        return self._open(pj.PJSIP_TRANSPORT_TLS, config, port, ca, verify=verify)
+
+    def _open(
+        self, kind: int, config: UserAgentConfig, port: int, ca: str = "", *, verify: bool = False
+    ) -> int:
         assert self._endpoint is not None
         transport = pj.TransportConfig()
-        transport.boundAddress, transport.port = config.bind, 0
+        transport.boundAddress, transport.port = config.bind, port
         transport.publicAddress = config.public_address
-        self._endpoint.transportCreate(kind, transport)
+        if kind == pj.PJSIP_TRANSPORT_TLS:
+            tls = transport.tlsConfig
+            tls.certFile, tls.privKeyFile = config.tls_certificate, config.tls_key
+            tls.verifyServer = verify
+            if verify:
+                tls.CaListFile = ca or _system_authorities()
+            tls.method = pj.PJSIP_TLSV1_2_METHOD
+        return int(self._endpoint.transportCreate(kind, transport))
+
+    def address_of(self, transport: int) -> str:
+        """Return the host:port where a transport listens."""
+        assert self._endpoint is not None
+        return str(self._endpoint.transportGetInfo(transport).localName)
 
     def order_codecs(self, names: Sequence[str]) -> None:
         """Let the next offer name these codecs (PCMA, PCMU) in this order, and no other."""
@@ -172,6 +208,18 @@ class Library:
                 self._endpoint.codecSetParam(name, param)
 
 
+def _system_authorities() -> str:
+    """Return the file of this machine's certificate authorities. Raises TelephonyError."""
+    found = ssl.get_default_verify_paths().cafile
+    for place in (found, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"):
+        if place and Path(place).is_file():
+            return place
+    raise TelephonyError(
+        "this machine has no list of certificate authorities",
+        hint="install ca-certificates, or name a PEM file: voicebot trunk add … --tls-ca FILE",
+    )
+
+
 @cache
 def _native() -> ctypes.CDLL:
     """Return pjsua2's shared object, for the few functions that its Python side lacks."""
@@ -200,6 +248,9 @@ def _account_config(config: UserAgentConfig, uri: str) -> pj.AccountConfig:
     account = pj.AccountConfig()
     account.idUri = uri
     media_config(account, config)
+    if config.tls_port is not None:
+        account.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_OPTIONAL
+        account.mediaConfig.srtpSecureSignaling = 0
     registration = config.registration
     if registration is not None:
         account.idUri = registration.aor

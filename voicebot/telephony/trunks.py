@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pjsua2 as pj
 import structlog
@@ -18,7 +19,6 @@ log = structlog.get_logger()
 
 EXPIRES_S = 300  # of a registration
 _SRTP = {Srtp.OFF: 0, Srtp.OPTIONAL: 1, Srtp.REQUIRED: 2}  # pjmedia_srtp_use
-_TRANSPORTS = {Transport.TCP: pj.PJSIP_TRANSPORT_TCP, Transport.TLS: pj.PJSIP_TRANSPORT_TLS}
 
 
 class Trunks:
@@ -35,7 +35,7 @@ class Trunks:
         self._config = config
         self._on_invite = on_invite
         self._accounts: dict[str, tuple[Trunk, bool, TrunkAccount]] = {}
-        self._opened: set[Transport] = {Transport.UDP}
+        self._opened: dict[tuple[Transport, str, bool], int] = {}  # transport, authorities, verify -> id
         self.registrations: dict[str, tuple[int, str]] = {}  # name -> SIP status and reason of the last
 
     def set(self, trunks: Sequence[Trunk], *, register: bool) -> None:
@@ -72,12 +72,33 @@ class Trunks:
         return frozenset(self._accounts)
 
     def _open(self, trunk: Trunk, *, register: bool) -> None:
-        if trunk.transport not in self._opened:
-            self._library.open_transport(_TRANSPORTS[trunk.transport], self._config)
-            self._opened.add(trunk.transport)
+        config = _account_config(trunk, self._config, register=register)
+        try:
+            config.sipConfig.transportId = self._transport(trunk)
+        except (TelephonyError, pj.Error) as error:
+            reason = error.detail if isinstance(error, TelephonyError) else error.reason
+            log.warning("trunk can not be used", trunk=trunk.name, reason=reason)
+            self.registrations[trunk.name] = (0, reason)
+            return
         account = TrunkAccount(trunk.name, self._on_invite, self._registered)
-        account.create(_account_config(trunk, self._config, register=register))
+        account.create(config)
         self._accounts[trunk.name] = (trunk, register, account)
+
+    def _transport(self, trunk: Trunk) -> int:
+        """Return the transport of a trunk's calls; trunks that trust the same authorities share one."""
+        if trunk.transport is Transport.UDP:
+            return -1  # pjsua2 takes the one that is open
+        safe = trunk.transport is Transport.TLS
+        key = (trunk.transport, trunk.tls_ca if safe else "", safe and trunk.tls_verify)
+        if key not in self._opened:
+            if safe and trunk.tls_ca and not Path(trunk.tls_ca).is_file():
+                raise TelephonyError(f"there is no file {trunk.tls_ca} on this machine")
+            self._opened[key] = (
+                self._library.open_tls(self._config, ca=trunk.tls_ca, verify=trunk.tls_verify)
+                if safe
+                else self._library.open_tcp(self._config)
+            )
+        return self._opened[key]
 
     def _close(self, name: str) -> None:
         self._accounts.pop(name)[2].shutdown()

@@ -42,6 +42,7 @@ class UserAgent:
         self.config = config
         self.capacity = 0  # legs at once, as pjsua2 was compiled; known after start
         self.sip_uri = ""
+        self.tls_uri = ""  # where it listens for SIP over TLS; "" = nowhere
         self._on_invite = on_invite
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._calls: dict[Leg, SipCall] = {}
@@ -225,6 +226,7 @@ class UserAgent:
         library = Library()
         try:
             self.sip_uri = library.open(self.config, self._invited)
+            self.tls_uri = library.tls_uri
             self.capacity = library.capacity()
             self._knocker.address = (library.host, library.port)
             self._library = library

@@ -18,7 +18,7 @@ from voicebot.store.tables.rollups import (
 )
 from voicebot.store.tables.samples import ModelSampleRow, SampleRow
 from voicebot.store.tables.service import PlaybookVersionRow, PromptRow, WorkerRow
-from voicebot.store.tables.trunks import TrunkRow
+from voicebot.store.tables.trunks import RegistrationRow, TrunkRow
 from voicebot.store.tables.users import AuditRow, SignInFailureRow, SignInLinkRow, UserRow, UserSessionRow
 from voicebot.store.tables.webhooks import WebhookDeliveryRow, WebhookRow
 
@@ -47,6 +47,7 @@ __all__ = [
     "PromptRow",
     "ReasonRollupRow",
     "RefusalRow",
+    "RegistrationRow",
     "RollupStateRow",
     "SampleRow",
     "SavedViewRow",

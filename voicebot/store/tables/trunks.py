@@ -1,11 +1,11 @@
-"""Trunks."""
+"""Trunks, and how they are registered at."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import false, func, text, true
+from sqlalchemy import ForeignKey, false, func, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from voicebot.store.tables.base import Base
@@ -29,8 +29,22 @@ class TrunkRow(Base):
     caller_ids: Mapped[list[Any]]
     codecs: Mapped[list[Any]]
     srtp: Mapped[str]
+    tls_verify: Mapped[bool] = mapped_column(server_default=true())
+    tls_ca: Mapped[str] = mapped_column(server_default="")
     max_calls: Mapped[int] = mapped_column(server_default=text("0"))
     calls_per_s: Mapped[float] = mapped_column(server_default=text("0"))
     causes: Mapped[dict[str, Any]]
     enabled: Mapped[bool] = mapped_column(server_default=true())
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class RegistrationRow(Base):
+    """How a line worker's last registration at a trunk ended."""
+
+    __tablename__ = "trunk_registrations"
+
+    trunk: Mapped[str] = mapped_column(ForeignKey("trunks.name", ondelete="CASCADE"), primary_key=True)
+    worker: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[int]  # SIP; 0 = no answer
+    reason: Mapped[str]
+    at: Mapped[datetime]
