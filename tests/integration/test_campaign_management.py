@@ -27,7 +27,7 @@ from voicebot.domain.call import CallRequest, Disposition, EndCause, IntentLevel
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact, Mode
 from voicebot.domain.errors import CampaignError, ComplianceError, DataError
 from voicebot.domain.ids import uuid7
-from voicebot.domain.people import Grade
+from voicebot.domain.people import Grade, Takeover, TakeoverKind, TakeoverReason, TakeoverResult
 from voicebot.domain.trunk import Trunk
 from voicebot.learning.gather import gather
 from voicebot.settings import Settings
@@ -497,6 +497,31 @@ def test_a_trunk_that_fails_pauses_the_campaign_until_it_is_started_again(
             campaign.id, [CampaignStatus.PAUSED], CampaignStatus.RUNNING, now() + timedelta(seconds=1)
         )
     assert hopper.pacing.may_call(campaign, now() + timedelta(seconds=2))
+
+
+def test_customers_whom_no_agent_took_hold_the_campaign_back(
+    database: Database, called: Callable[..., CallRequest], tmp_path: Path
+) -> None:
+    numbers = [f"+8613900000{index:03}" for index in range(30)]
+    campaign, _ = running(database, *numbers, max_attempts=1)
+    calls = [called(campaign) for _ in numbers]
+    journal = PostgresJournal(database, tmp_path / "more", "line-1")
+    pacing, real = Hopper(database, VAULT, "dialer").pacing, replace(campaign, policy_pack="CN")
+
+    def taken(request: CallRequest, result: TakeoverResult) -> None:
+        journal.taken_over(
+            Takeover(
+                request.call_id, campaign.id, now(), TakeoverReason.ASKED, TakeoverKind.BRIDGE, result, "eve"
+            )
+        )
+        assert journal.flush(10)
+
+    taken(calls[0], TakeoverResult.CONNECTED)
+    assert pacing.may_call(real, now())
+    taken(calls[1], TakeoverResult.NO_AGENT)  # one of thirty: more than three of a hundred
+    assert not pacing.may_call(real, now())
+    assert "1 通转人工无人接听" in one(database, "SELECT held FROM campaigns")
+    journal.close()
 
 
 def test_a_schedule_holds_a_campaign_back_and_ends_it(database: Database) -> None:
