@@ -44,7 +44,10 @@ REPORT = Report(
     reasons=(Counted("客户拒绝", 30),),
     not_dialled=(Counted("no_consent", 3),),
     scripts=(ScriptConversion("pitch", "b", Share(9, 50), 52, Share(5, 50)),),
-    latencies=(StageLatency("total", 200, 310.0, 400.0, 450.0, 600.0),),
+    latencies=(
+        StageLatency("decide_ms", 200, 310.0, 400.0, 450.0, 600.0),
+        StageLatency("endpoint_score", 9, 1.0, 1.0, 1.0, 1.0),
+    ),
     emotions=(
         EmotionMove(1, EmotionLabel.CALM, EmotionLabel.ANNOYED, 7),
         EmotionMove(2, EmotionLabel.ANNOYED, None, 7),
@@ -79,7 +82,8 @@ def test_the_picture_tells_the_figures() -> None:
     drawn = report_page.svg(REPORT)
     assert "春季 &lt;贷款&gt;" in drawn
     assert "18.0%  9/50" in drawn
-    assert "p50 310  p95 450  p99 600" in drawn
+    assert "310 / 450 / 600" in drawn
+    assert "endpoint_score" not in drawn, "a chance is no time"
 
 
 def test_the_terminal_tells_the_figures() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from voicebot.campaign import charts
 from voicebot.domain.call import Disposition
-from voicebot.domain.report import Report, ScriptConversion
+from voicebot.domain.report import Report, ScriptConversion, StageLatency
 
 MOST_SHOWN = 15
 SECTIONS = {
@@ -30,6 +30,22 @@ FUNNEL = {
     "positive": "有意向或转人工",
     "callbacks": "约回访",
     "opted_out": "要求勿扰",
+}
+STAGES = {  # in the order in which an answer comes about
+    "endpoint_ms": "静音判停",
+    "wait_ms": "判停后等答复",
+    "round_trip_ms": "从提问到决策",
+    "recognise_ms": "识别",
+    "emotion_ms": "情感",
+    "situation_ms": "场景声音",
+    "relation_ms": "语句关系",
+    "rank_ms": "候选排序",
+    "choose_ms": "选择话术",
+    "prompts_ms": "准备语音",
+    "decide_ms": "以上合计",
+    "prompt_ms": "取语音",
+    "decoding_cpu_ms": "解码占用 CPU",
+    "wasted_cpu_ms": "其中白算",
 }
 _STYLE = """
 body{margin:0;background:#f3f5f8;color:#222;font:14px/1.5 "Noto Sans SC","Noto Sans CJK SC",sans-serif}
@@ -145,14 +161,22 @@ def _charts(report: Report) -> list[charts.Chart]:
             [(script_name(one), one.converted, "") for one in report.scripts[:MOST_SHOWN]],
         ),
         charts.bars(
-            SECTIONS["latency"],
+            f"{SECTIONS['latency']}：p50 / p95 / p99",
             [
-                (stage.stage, stage.p95, f"p50 {stage.p50:g}  p95 {stage.p95:g}  p99 {stage.p99:g}")
-                for stage in report.latencies
+                (name, stage.p95, f"{stage.p50:,.0f} / {stage.p95:,.0f} / {stage.p99:,.0f}")
+                for name, stage in stages(report)
             ],
         ),
         charts.emotion_flow(SECTIONS["emotion"], report.emotions),
     ]
+
+
+def stages(report: Report) -> list[tuple[str, StageLatency]]:
+    """Return how long each stage took, with its name for people; what is no time is left out."""
+    order = list(STAGES)
+    found = {stage.stage: stage for stage in report.latencies if stage.stage.endswith("_ms")}
+    known = [name for name in order if name in found]
+    return [(STAGES.get(name, name), found[name]) for name in (*known, *sorted(found.keys() - set(known)))]
 
 
 def script_name(script: ScriptConversion) -> str:

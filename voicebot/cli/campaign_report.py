@@ -17,7 +17,7 @@ from rich.text import Text
 
 from voicebot.call import picture
 from voicebot.campaign import report_page
-from voicebot.campaign.report_page import FUNNEL, SECTIONS, script_name
+from voicebot.campaign.report_page import FUNNEL, SECTIONS, script_name, stages
 from voicebot.cli.files import ENDINGS, as_csv, as_json, save, write_rows
 from voicebot.cli.outcomes import said
 from voicebot.cli.stored import stored
@@ -175,9 +175,9 @@ def _scripts(found: Report) -> Table:
 
 def _latencies(found: Report) -> Table:
     table = Table("环节", "轮次", "p50", "p90", "p95", "p99", title=SECTIONS["latency"], title_justify="left")
-    for stage in found.latencies:
+    for name, stage in stages(found):
         figures = (stage.p50, stage.p90, stage.p95, stage.p99)
-        table.add_row(stage.stage, f"{stage.turns:,}", *(f"{figure:,.0f}" for figure in figures))
+        table.add_row(name, f"{stage.turns:,}", *(f"{figure:,.0f}" for figure in figures))
     return table
 
 
