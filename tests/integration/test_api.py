@@ -29,6 +29,10 @@ ROUTES = (
     ("GET", "/campaigns", Right.SEE_CAMPAIGNS),
     ("POST", "/campaigns", Right.RUN_CAMPAIGNS),
     ("GET", "/campaigns/x", Right.SEE_CAMPAIGNS),
+    ("PATCH", "/campaigns/x", Right.RUN_CAMPAIGNS),
+    ("GET", "/campaigns/x/contacts", Right.SEE_CAMPAIGNS),
+    ("POST", "/do-not-call", Right.EDIT_CONSENT),
+    ("POST", "/do-not-call/check", Right.SEE_CONSENT),
     ("POST", "/campaigns/x/start", Right.RUN_CAMPAIGNS),
     ("POST", "/campaigns/x/contacts/batch", Right.RUN_CAMPAIGNS),
     ("GET", "/outcomes", Right.SEE_CALLS),
@@ -158,6 +162,45 @@ def test_contacts_are_added_once_and_never_told_in_clear(client: TestClient, dat
     assert again.json()["duplicates"] == 1
     assert "138001" not in again.text
     assert client.get(f"/campaigns/{made}", headers=headers).json()["contacts"] == 1
+
+
+def test_settings_of_a_campaign_are_changed_one_by_one(client: TestClient, database: Database) -> None:
+    headers = token(database, Right.RUN_CAMPAIGNS, Right.SEE_CAMPAIGNS)
+    wanted = campaign() | {"hours": "mon-fri 09:00-18:00", "mode": "preview", "retry": {"busy": 5}}
+    made = client.post("/campaigns", json=wanted, headers=headers).json()["id"]
+    changed = client.patch(f"/campaigns/{made}", json={"max_attempts": 2}, headers=headers).json()
+    assert (changed["max_attempts"], changed["hours"]) == (2, "mon-fri 09:00-18:00")
+    assert (changed["mode"], changed["retry"], changed["name"]) == ("preview", {"busy": 5}, "spring")
+    refused = client.patch(f"/campaigns/{made}", json={"hours": "whenever"}, headers=headers)
+    assert refused.status_code == 409
+    assert client.get(f"/campaigns/{made}", headers=headers).json()["hours"] == "mon-fri 09:00-18:00"
+
+
+def test_contacts_come_in_pages_with_masked_numbers(
+    client: TestClient, database: Database, tmp_path: Path
+) -> None:
+    made = seed(database, tmp_path, calls=3)
+    headers = token(database, Right.SEE_CAMPAIGNS)
+    seen: list[str] = []
+    asked: dict[str, str | int] = {"limit": 4}
+    while True:
+        page = client.get(f"/campaigns/{made}/contacts", params=asked, headers=headers)
+        assert "1234000" not in page.text
+        seen += [contact["id"] for contact in page.json()["items"]]
+        if not page.json()["next"]:
+            break
+        asked["cursor"] = page.json()["next"]
+    assert len(seen) == len(set(seen)) == 9
+
+
+def test_a_forbidden_number_is_told_as_such(client: TestClient, database: Database) -> None:
+    headers = token(database, Right.EDIT_CONSENT, Right.SEE_CONSENT)
+    numbers = {"numbers": ["13800138000", "12"]}
+    first = client.post("/do-not-call", json=numbers, headers=headers).json()
+    assert (first["added"], [one["index"] for one in first["refused"]]) == (1, [1])
+    asked = {"numbers": ["+8613800138000", "13800138001"]}
+    found = client.post("/do-not-call/check", json=asked, headers=headers).json()["items"]
+    assert [one["forbidden"] for one in found] == [True, False]
 
 
 def test_outcomes_come_in_pages_that_meet(client: TestClient, database: Database, tmp_path: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from voicebot import bootstrap
 from voicebot.campaign import importer, management
 from voicebot.console.house import House
-from voicebot.domain.campaign import Campaign, CampaignStatus
+from voicebot.domain.campaign import Campaign, CampaignStatus, Mode
 from voicebot.domain.errors import CampaignError, DataError
 from voicebot.domain.ids import uuid7
 
@@ -27,7 +28,7 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A campaign that somebody wants."""
+    """A campaign that somebody wants. The fields are those of Campaign."""
 
     name: str
     playbook_id: str
@@ -39,28 +40,44 @@ class Wish:
     max_calls: int = 3
     max_attempts: int = 3
     ring_timeout_s: float = 40.0
+    mode: Mode = Mode.BOT
+    priority: int = 0
+    calls_per_s: float = 0.0
+    max_talks: int = 0
+    hours: str = ""
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    retry: Mapping[str, int] = field(default_factory=dict)
+    leave_message: bool = False
 
 
 def made(house: House, wish: Wish, actor: str) -> Campaign:
     """Make a campaign as a draft. Raises CampaignError, PlaybookError."""
+    _check(house, wish)
+    campaign = Campaign(id=str(uuid7()), status=CampaignStatus.DRAFT, **_fields(wish))
+    return management.create(house.database, house.vault, campaign, actor)
+
+
+def edited(house: House, campaign_id: str, wish: Wish, actor: str) -> Campaign:
+    """Give a campaign other settings; running calls keep theirs. Raises CampaignError, PlaybookError."""
+    _check(house, wish)
+    return management.edit(house.database, house.vault, campaign_id, _fields(wish), actor)
+
+
+def wish_of(campaign: Campaign) -> Wish:
+    """Return the settings of a campaign."""
+    return Wish(**{one.name: getattr(campaign, one.name) for one in fields(Wish)})
+
+
+def _check(house: House, wish: Wish) -> None:
     if not wish.name.strip() or len(wish.name) > LONGEST_NAME:
         raise CampaignError("a campaign needs a name", hint="such as 春季回访")
     house.playbooks.get(wish.playbook_id)
-    campaign = Campaign(
-        id=str(uuid7()),
-        name=wish.name.strip(),
-        playbook_id=wish.playbook_id,
-        status=CampaignStatus.DRAFT,
-        policy_pack=wish.policy_pack,
-        scope=wish.scope,
-        trunk=wish.trunk,
-        caller_id=wish.caller_id,
-        transfer_uri=wish.transfer_uri,
-        max_calls=wish.max_calls,
-        max_attempts=wish.max_attempts,
-        ring_timeout_s=wish.ring_timeout_s,
-    )
-    return management.create(house.database, house.vault, campaign, actor)
+
+
+def _fields(wish: Wish) -> dict[str, Any]:
+    given = {one.name: getattr(wish, one.name) for one in fields(Wish)}
+    return given | {"name": wish.name.strip()}
 
 
 def changed(house: House, campaign: Campaign, change: str, actor: str) -> tuple[Campaign, int]:

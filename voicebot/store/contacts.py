@@ -175,6 +175,14 @@ class ContactRepository:
         for row in self._session.scalars(query):
             yield contact_of(row, self._vault), _state(row)
 
+    def page(self, campaign_id: str, after: str, size: int) -> list[tuple[str, ContactState]]:
+        """Return ids and standings of a campaign's list in the order of import, after an id ("" = first)."""
+        query = select(ContactRow).where(ContactRow.campaign_id == row_id(campaign_id))
+        if after:
+            query = query.where(ContactRow.id > row_id(after))
+        rows = self._session.scalars(query.order_by(ContactRow.id).limit(size))
+        return [(str(row.id), _state(row)) for row in rows]
+
     def unsettled(self, campaign_id: str) -> int:
         """Count the contacts that are not done."""
         query = (

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 import voicebot
-from voicebot.console.api import calls, campaigns, playbooks, webhooks
+from voicebot.console.api import calls, campaigns, do_not_call, playbooks, webhooks
 from voicebot.console.api.schemas import Problem
 from voicebot.console.house import House
 from voicebot.domain.errors import CampaignError, CapacityError, StoreError, VoicebotError
@@ -43,7 +43,7 @@ def api(house: House) -> FastAPI:
         responses=_RESPONSES,
     )
     app.state.house = house
-    for part in (campaigns, calls, playbooks, webhooks):
+    for part in (campaigns, calls, do_not_call, playbooks, webhooks):
         app.include_router(part.router)
 
     @app.exception_handler(VoicebotError)

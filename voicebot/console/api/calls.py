@@ -52,6 +52,8 @@ async def show_call(caller: Sees, call_id: CallId) -> schemas.CallOut:
         answered_at=detail.answered_at,
         worker=detail.worker,
         playbook=detail.playbook_id,
+        campaign_id=detail.campaign_id,
+        contact_id=detail.contact_id,
         outcome=_outcome(detail.outcome) if detail.outcome else None,
         turns=[{key: value for key, value in turn.items() if key not in _HIDDEN} for turn in detail.turns],
     )

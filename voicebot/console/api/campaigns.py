@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from voicebot.console.api import schemas
 from voicebot.console.api.caller import Caller, needs
 from voicebot.console.api.contacts import add
 from voicebot.console.api.idempotency import Key, once
-from voicebot.console.campaign_desk import Wish, changed, made
+from voicebot.console.campaign_desk import Wish, changed, edited, made, wish_of
 from voicebot.domain.campaign import Campaign
 from voicebot.domain.users import Right
 from voicebot.store.campaigns import CampaignRepository, Progress
+from voicebot.store.contacts import ContactRepository, ContactState
 from voicebot.store.session import Transaction
 
 router = APIRouter(tags=["campaigns"])
@@ -41,10 +43,7 @@ async def make_campaign(
     """Make a campaign. It calls nobody before it is started."""
 
     async def work() -> schemas.CampaignOut:
-        wish = Wish(
-            new.name, new.playbook, new.policy, new.trunk, new.scope, new.caller_id, new.transfer_uri,
-            new.max_calls, new.max_attempts, new.ring_timeout_s,
-        )  # fmt: skip  # in the order of the fields
+        wish = Wish(**_renamed(new.model_dump()))
         return _out(await asyncio.to_thread(made, caller.house, wish, caller.name))
 
     return await once(caller, request, key, work)
@@ -60,6 +59,16 @@ async def show_campaign(caller: Sees, campaign: NameOrId) -> schemas.CampaignOut
         return found, campaigns.progress(found.id)
 
     return _out(*await caller.query(work))
+
+
+@router.patch("/campaigns/{campaign}")
+async def edit_campaign(
+    caller: Runs, campaign: NameOrId, change: schemas.CampaignChange
+) -> schemas.CampaignOut:
+    """Change settings, also while it runs; calls under way keep what they began with."""
+    found = await caller.query(lambda session: CampaignRepository(session).find(campaign))
+    wish = replace(wish_of(found), **_renamed(change.model_dump(exclude_unset=True)))
+    return _out(await asyncio.to_thread(edited, caller.house, found.id, wish, caller.name))
 
 
 @router.post("/campaigns/{campaign}/{change}")
@@ -90,14 +99,56 @@ async def add_contacts(
     return await once(caller, request, key, work)
 
 
+@router.get("/campaigns/{campaign}/contacts")
+async def list_contacts(
+    caller: Sees,
+    campaign: NameOrId,
+    cursor: Annotated[schemas.Id | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> schemas.ContactsOut:
+    """List a campaign's contacts in the order of import, a page at a time."""
+
+    def work(session: Transaction) -> list[tuple[str, ContactState]]:
+        found = CampaignRepository(session).find(campaign)
+        return ContactRepository(session, caller.house.vault).page(found.id, cursor or "", limit + 1)
+
+    found = await caller.query(work)
+    items = [
+        schemas.ContactOut(
+            id=contact_id,
+            number=state.number_masked,
+            status=state.status.value,
+            attempts=state.attempts,
+            next_at=state.next_at,
+            callback_at=state.callback_at,
+            refusal=state.refusal,
+            refusal_words=state.refusal_words,
+        )
+        for contact_id, state in found[:limit]
+    ]
+    return schemas.ContactsOut(items=items, next=items[-1].id if len(found) > limit else "")
+
+
+_NAMES = {"playbook": "playbook_id", "policy": "policy_pack"}  # as they are called inside
+
+
+def _renamed(given: dict[str, Any]) -> dict[str, Any]:
+    values = {_NAMES.get(key, key): value for key, value in given.items()}
+    if "retry" in values:
+        values["retry"] = {kind.value: minutes for kind, minutes in values["retry"].items()}
+    return values
+
+
 def _out(campaign: Campaign, progress: Progress | None = None) -> schemas.CampaignOut:
+    shared = {
+        name: getattr(campaign, name)
+        for name in (*schemas.CampaignSettings.model_fields, "id", "name", "trunk", "held")
+    }
     out = schemas.CampaignOut(
-        id=campaign.id,
-        name=campaign.name,
+        **shared,
         playbook=campaign.playbook_id,
         status=campaign.status.value,
         policy=campaign.policy_pack,
-        trunk=campaign.trunk,
     )
     if progress is None:
         return out

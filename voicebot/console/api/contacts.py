@@ -32,13 +32,19 @@ def add(
     return schemas.ContactsAdded(added=ids, duplicates=len(usable) - len(ids), refused=refused)
 
 
-def _contact(campaign: Campaign, given: schemas.NewContact, region: str) -> Contact:
+def read_number(text: str, region: str) -> phonenumbers.PhoneNumber:
+    """Return a number that can be dialled. Raises DataError."""
     try:
-        number = phonenumbers.parse(given.number, region)
+        number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException as error:
         raise DataError("not a telephone number") from error
     if not phonenumbers.is_valid_number(number):
         raise DataError("not a valid telephone number")
+    return number
+
+
+def _contact(campaign: Campaign, given: schemas.NewContact, region: str) -> Contact:
+    number = read_number(given.number, region)
     consent = given.consent
     times = (consent.given_at, consent.expires_at) if consent else ()
     if any(at is not None and at.tzinfo is None for at in times):

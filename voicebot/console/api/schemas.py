@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from voicebot.domain.call import Disposition
+from voicebot.domain.campaign import Mode
 from voicebot.domain.people import Grade
 
 
@@ -33,23 +35,50 @@ class Problem(BaseModel):
     hint: str = ""
 
 
-class NewCampaign(Given):
-    """A campaign to be made."""
+Pauses = dict[Disposition, Annotated[int, Field(ge=-1, le=100_000)]]
 
-    name: Line = Field(min_length=1, max_length=200)
-    playbook: Line = Field(max_length=100, description="id of an installed playbook")
-    policy: str = Field(pattern="^(CN|US|SIMULATION)$", description="rules that hold")
-    trunk: Line = Field(max_length=300, description="SIP URI with {number}")
+
+class CampaignSettings(Given):
+    """What of a campaign can be chosen and changed."""
+
     scope: Line = Field("marketing", max_length=100, description="consent that is needed")
     caller_id: Line = Field("", max_length=200)
     transfer_uri: Line = Field("", max_length=300)
     max_calls: int = Field(3, ge=1, le=1000)
     max_attempts: int = Field(3, ge=1, le=20)
     ring_timeout_s: float = Field(40.0, ge=5, le=120)
+    mode: Mode = Field(Mode.BOT, description="who talks: the bot, or people (progressive, preview)")
+    priority: int = Field(0, ge=-1000, le=1000, description="higher gets free lines first")
+    calls_per_s: float = Field(0.0, ge=0, le=1000, description="new calls a second; 0 = no limit")
+    max_talks: int = Field(0, ge=0, le=1000, description="conversations at the same time; 0 = max_calls")
+    hours: Line = Field("", max_length=300, description="mon-fri 09:00-18:00; empty = the policy's")
+    starts_at: AwareDatetime | None = None
+    ends_at: AwareDatetime | None = None
+    retry: Pauses = Field({}, description="disposition: minutes before another attempt, -1 = never")
+    leave_message: bool = False
 
 
-class CampaignOut(BaseModel):
+class NewCampaign(CampaignSettings):
+    """A campaign to be made."""
+
+    name: Line = Field(min_length=1, max_length=200)
+    playbook: Line = Field(max_length=100, description="id of an installed playbook")
+    policy: str = Field(pattern="^(CN|US|SIMULATION)$", description="rules that hold")
+    trunk: Line = Field(max_length=300, description="name of a trunk, or SIP URI with {number}")
+
+
+class CampaignChange(CampaignSettings):
+    """What is to be changed; what is left out stays."""
+
+    name: Line = Field("", min_length=1, max_length=200)
+    playbook: Line = Field("", max_length=100)
+    trunk: Line = Field("", max_length=300)
+
+
+class CampaignOut(CampaignSettings):
     """A campaign, with how far it is."""
+
+    model_config = ConfigDict(extra="ignore")
 
     id: str
     name: str
@@ -57,6 +86,7 @@ class CampaignOut(BaseModel):
     status: str
     policy: str
     trunk: str
+    held: str = Field("", description="why it calls nobody although it was started")
     contacts: int = 0
     pending: int = 0
     calling: int = 0
@@ -104,6 +134,55 @@ class Refused(BaseModel):
     reason: str
 
 
+class ContactOut(BaseModel):
+    """A contact as it stands on its list. The number is masked."""
+
+    id: str
+    number: str
+    status: str
+    attempts: int
+    next_at: datetime
+    callback_at: datetime | None
+    refusal: str = Field(description="why it is not called; empty = nothing against it")
+    refusal_words: str
+
+
+class ContactsOut(BaseModel):
+    """A page of contacts, in the order of import."""
+
+    items: list[ContactOut]
+    next: str = Field(description="cursor of the next page; empty = this was the last")
+
+
+class Numbers(Given):
+    """Telephone numbers."""
+
+    numbers: list[Annotated[Line, Field(max_length=40)]] = Field(min_length=1, max_length=1000)
+    region: str = Field("CN", pattern="^[A-Z]{2}$", description="country of numbers without country code")
+
+
+class Forbidden(BaseModel):
+    """What became of numbers that must not be called."""
+
+    added: int
+    refused: list[Refused]
+
+
+class NumberChecked(BaseModel):
+    """Whether a number may be called at all."""
+
+    index: int
+    forbidden: bool
+    why: list[str]
+
+
+class NumbersChecked(BaseModel):
+    """Answers in the order of the numbers; those that are none are left out."""
+
+    items: list[NumberChecked]
+    refused: list[Refused]
+
+
 class ContactsAdded(BaseModel):
     """What became of them."""
 
@@ -144,6 +223,8 @@ class CallOut(BaseModel):
     answered_at: datetime | None
     worker: str
     playbook: str
+    campaign_id: str
+    contact_id: str
     outcome: OutcomeOut | None
     turns: list[dict[str, Any]]
 

@@ -20,7 +20,7 @@ from voicebot.console.campaign_desk import (
 from voicebot.console.frame import Pages
 from voicebot.console.pages.outcomes import row
 from voicebot.console.visitor import Visitor
-from voicebot.console.widgets import badge, badged, heading, linked, percent, quiet, table, tile
+from voicebot.console.widgets import badge, badged, heading, linked, percent, quiet, table, tile, when
 from voicebot.domain.campaign import Campaign, CampaignStatus
 from voicebot.domain.ids import uuid7
 from voicebot.domain.users import Right
@@ -83,6 +83,8 @@ def _draw(visitor: Visitor, state: _State, again: Again) -> None:
         ui.space()
         if visitor.may(Right.RUN_CAMPAIGNS):
             _changes(visitor, campaign, again)
+    if campaign.held:
+        ui.label(t("campaigns.held", why=campaign.held)).classes("vb-warn").props("role=status")
     if campaign.status is CampaignStatus.DRAFT:
         _next_steps(visitor, progress)
     share = progress.done / progress.contacts if progress.contacts else 0.0
@@ -214,9 +216,14 @@ def _upload(visitor: Visitor, campaign: Campaign, again: Again) -> None:
 
 def _facts(visitor: Visitor, campaign: Campaign) -> None:
     t = visitor.t
+    pauses = "，".join(
+        f"{visitor.known('disposition', kind)} {t('campaigns.never') if minutes < 0 else minutes}"
+        for kind, minutes in campaign.retry.items()
+    )
     facts = (
+        ("mode", t(f"campaigns.mode_{campaign.mode.value}")),
         ("playbook", campaign.playbook_id),
-        ("policy", campaign.policy_pack),
+        ("policy", t(f"campaigns.policy_{campaign.policy_pack}")),
         ("scope", campaign.scope),
         ("trunk", campaign.trunk),
         ("caller", campaign.caller_id),
@@ -224,9 +231,22 @@ def _facts(visitor: Visitor, campaign: Campaign) -> None:
         ("max_calls", campaign.max_calls),
         ("max_attempts", campaign.max_attempts),
         ("ring", f"{campaign.ring_timeout_s:.0f}"),
+        ("hours", campaign.hours or t("campaigns.hours_policy")),
+        ("starts", when(visitor, campaign.starts_at)),
+        ("ends", when(visitor, campaign.ends_at)),
+        ("retry", pauses or t("campaigns.retry_default")),
+        ("priority", campaign.priority),
+        ("leave_message", t("frame.yes" if campaign.leave_message else "frame.no")),
     )
     with ui.card().classes("vb-card"):
-        heading(t("campaigns.facts"), 2)
+        with ui.element("div").classes("vb-row"):
+            heading(t("campaigns.facts"), 2)
+            ui.space()
+            if visitor.may(Right.RUN_CAMPAIGNS):
+                address = f"/campaigns/{campaign.id}/edit"
+                ui.button(t("campaigns.edit"), icon="edit", on_click=lambda: ui.navigate.to(address)).props(
+                    "flat"
+                )
         with ui.element("dl").classes("vb-facts"):
             for key, value in facts:
                 with ui.element("div"):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from nicegui import ui
 
-from voicebot.console.campaign_desk import POLICIES, Wish, made
+from voicebot.console.campaign_desk import edited, made
 from voicebot.console.frame import Pages
+from voicebot.console.pages.campaign_form import campaign_form
 from voicebot.console.pages.home import campaign_line
 from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import heading, quiet
@@ -39,7 +38,15 @@ def register(pages: Pages) -> None:
     @pages.page("/campaigns/new", "new_campaign", right=Right.RUN_CAMPAIGNS)
     async def new(visitor: Visitor) -> None:
         heading(visitor.t("nav.new_campaign"))
-        _form(visitor)
+        house, actor = visitor.house, visitor.user.name
+        await campaign_form(visitor, None, "make", lambda wish: made(house, wish, actor))
+
+    @pages.page("/campaigns/{campaign_id}/edit", "edit_campaign", right=Right.RUN_CAMPAIGNS)
+    async def edit(visitor: Visitor, campaign_id: str) -> None:
+        found = await visitor.query(lambda session: CampaignRepository(session).find(campaign_id))
+        house, actor = visitor.house, visitor.user.name
+        heading(f"{visitor.t('nav.edit_campaign')} · {found.name}")
+        await campaign_form(visitor, found, "save", lambda wish: edited(house, found.id, wish, actor))
 
 
 async def _list(visitor: Visitor) -> None:
@@ -70,45 +77,3 @@ async def _list(visitor: Visitor) -> None:
 
     body()
     ui.timer(EVERY_S, again)
-
-
-def _form(visitor: Visitor) -> None:
-    t, house = visitor.t, visitor.house
-    books = {name: house.playbooks.get(name).title for name in house.playbooks.ids()}
-    with ui.card().classes("vb-card"):
-        with ui.element("div").classes("vb-form"):
-            name = ui.input(t("campaigns.name"), placeholder=t("campaigns.name_hint"))
-            playbook = ui.select(books, value=next(iter(books), None), label=t("campaigns.playbook"))
-            policies = {pack: t(f"campaigns.policy_{pack}") for pack in POLICIES}
-            policy = ui.select(policies, value="CN", label=t("campaigns.policy"))
-            trunk = ui.input(t("campaigns.trunk"), placeholder="sip:{number}@sbc.example.com")
-        with (
-            ui.expansion(t("campaigns.more"), icon="tune").classes("full-width"),
-            ui.element("div").classes("vb-form"),
-        ):
-            scope = ui.input(t("campaigns.scope"), value="marketing")
-            caller = ui.input(t("campaigns.caller"))
-            agents = ui.input(t("campaigns.transfer"), placeholder="sip:agents@pbx.example.com")
-            calls = ui.number(t("campaigns.max_calls"), value=3, min=1, max=1000, precision=0)
-            attempts = ui.number(t("campaigns.max_attempts"), value=3, min=1, max=20, precision=0)
-            ring = ui.number(t("campaigns.ring"), value=40, min=5, max=120, precision=0)
-        quiet(t("campaigns.form_note"))
-
-        async def make() -> None:
-            wish = Wish(
-                name=name.value or "",
-                playbook_id=str(playbook.value or ""),
-                policy_pack=str(policy.value),
-                trunk=(trunk.value or "").strip(),
-                scope=(scope.value or "").strip(),
-                caller_id=(caller.value or "").strip(),
-                transfer_uri=(agents.value or "").strip(),
-                max_calls=int(calls.value or 1),
-                max_attempts=int(attempts.value or 1),
-                ring_timeout_s=float(ring.value or 40),
-            )
-            await visitor.require(Right.RUN_CAMPAIGNS)
-            campaign = await asyncio.to_thread(made, house, wish, visitor.user.name)
-            ui.navigate.to(f"/campaigns/{campaign.id}")
-
-        ui.button(t("campaigns.make"), icon="check", on_click=visitor.guarded(make))
