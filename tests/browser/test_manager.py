@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Console
 from tests.browser.seed import seed
 from voicebot.domain.users import Role
+from voicebot.store.campaigns import CampaignRepository
 
 pytestmark = pytest.mark.browser
 
@@ -95,3 +97,31 @@ def test_a_filter_is_saved_and_exported(console: Console, sign_in: Callable[[Rol
     lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
     assert len(lines) == 3
     assert all("约回访" in line for line in lines[1:])
+
+
+def test_a_campaign_is_scheduled_and_changed_in_the_form(
+    console: Console, sign_in: Callable[[Role], Page]
+) -> None:
+    page = sign_in(Role.MANAGER)
+    page.goto(f"{console.url}/campaigns/new")
+    page.get_by_label("任务名称").fill("冬季回访")
+    page.get_by_label("线路（SIP 地址").fill("sip:{number}@sbc.example.com")
+    page.get_by_text("更多设置").click()
+    page.get_by_label("从哪天开始").fill("2031-12-01")
+    page.get_by_label("到哪天为止").fill("2031-12-24")
+    page.get_by_label("占线").fill("45")
+    page.get_by_role("button", name="新建", exact=True).click()
+    expect(page.get_by_role("heading", name="冬季回访")).to_be_visible()
+    expect(page.get_by_text("占线 45")).to_be_visible()
+    page.get_by_role("button", name="修改", exact=True).click()
+    expect(page.get_by_label("任务名称")).to_have_value("冬季回访")
+    page.get_by_text("更多设置").click()
+    expect(page.get_by_label("到哪天为止")).to_have_value("2031-12-24")
+    page.get_by_label("到哪天为止").fill("2031-12-31")
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_role("heading", name="冬季回访")).to_be_visible()
+    with console.database.transaction() as session:
+        [campaign] = CampaignRepository(session).all()
+    assert campaign.retry == {"busy": 45}
+    assert campaign.ends_at is not None
+    assert campaign.ends_at.astimezone(ZoneInfo("Asia/Shanghai")).isoformat() == "2032-01-01T00:00:00+08:00"
