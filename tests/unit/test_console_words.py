@@ -9,6 +9,7 @@ from string import Formatter
 import pytest
 
 import voicebot.console
+from voicebot.campaign.report_page import STAGES
 from voicebot.console.words import LANGUAGES, known, said, words
 from voicebot.domain.call import Disposition, EndCause
 from voicebot.domain.campaign import CampaignStatus
@@ -46,6 +47,7 @@ def test_every_key_that_pages_name_is_there() -> None:
         ("role", Role),
         ("campaign_status", CampaignStatus),
         ("cause", EndCause),
+        ("stage", list(STAGES)),
     ],
 )
 def test_every_value_of_the_domain_has_its_words(section: str, values: list[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from voicebot.console.visitor import Visitor
-from voicebot.console.widgets import chart
+from voicebot.console.widgets import chart, faint
 from voicebot.domain.emotion import NEGATIVE, EmotionLabel
 
 _COLOURS = {
@@ -51,7 +51,7 @@ def emotion_over_time(visitor: Visitor, turns: Sequence[Mapping[str, Any]]) -> N
     ]
     options = {
         "grid": {"left": 40, "right": 10, "top": 60, "bottom": 40},
-        "legend": {"top": 0, "bottom": "auto", "textStyle": {"color": "#808b96"}, "type": "scroll"},
+        "legend": {"top": 0, "bottom": "auto", "textStyle": {"color": faint(visitor)}, "type": "scroll"},
         "tooltip": {"trigger": "axis"},
         "xAxis": {
             "type": "category",

@@ -78,7 +78,8 @@ def _why(visitor: Visitor, turn: Mapping[str, Any]) -> None:
         quiet(t("call.propensity", value=f"{turn['propensity']:.2f}"))
         ui.label(t("call.timings")).classes("vb-subtitle")
         for name, value in turn["timings_ms"].items():
-            quiet(f"{name}: {value:.0f} ms" if isinstance(value, int | float) else f"{name}: {value}")
+            shown = f"{value:.0f} ms" if name.endswith("_ms") else f"{value:g}"
+            quiet(f"{visitor.known('stage', name)}: {shown}")
         quiet(f"{turn['prompt_engine']} · {turn['model_version']} · {turn['playbook_version']}").classes(
             "vb-mono"
         )

@@ -10,7 +10,7 @@ from nicegui import ui
 
 from voicebot.console.frame import Pages
 from voicebot.console.visitor import Visitor
-from voicebot.console.widgets import badge, chart, duration, heading, percent, quiet, tile
+from voicebot.console.widgets import badge, chart, duration, faint, heading, percent, quiet, tile
 from voicebot.domain.campaign import Campaign, CampaignStatus
 from voicebot.domain.users import Right
 from voicebot.store.campaigns import CampaignRepository, Progress
@@ -132,7 +132,7 @@ def _hours(visitor: Visitor, state: State) -> None:
     options = {
         "color": ["#1b7a3d", "#9aa7b3"],
         "grid": {"left": 40, "right": 10, "top": 30, "bottom": 25},
-        "legend": {"top": 0, "bottom": "auto", "data": list(names), "textStyle": {"color": "#808b96"}},
+        "legend": {"top": 0, "bottom": "auto", "data": list(names), "textStyle": {"color": faint(visitor)}},
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "category", "data": [f"{hour}:00" for hour in hours]},
         "yAxis": {"type": "value", "minInterval": 1},

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
+from voicebot.campaign.report_page import stages
 from voicebot.console.frame import Pages
 from voicebot.console.visitor import Visitor
-from voicebot.console.widgets import chart, heading, percent, quiet, table, tile, when
+from voicebot.console.widgets import chart, faint, heading, ink, percent, quiet, table, tile, when
 from voicebot.domain.call import Disposition
 from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.report import Report, ReportFilter, ScriptConversion
@@ -21,7 +22,6 @@ from voicebot.store.reports import ReportRepository
 from voicebot.store.session import Transaction
 
 SPANS = {"1": 1, "7": 7, "30": 30, "365": 365}  # days
-GREY = "#808b96"
 
 
 def register(pages: Pages) -> None:
@@ -119,11 +119,15 @@ def _heat(visitor: Visitor, report: Report) -> None:
     options = {
         "grid": {"left": 90, "right": 10, "top": 10, "bottom": 60},
         "tooltip": {},
-        "xAxis": {"type": "category", "data": [f"{hour}:00" for hour in hours]},
+        "xAxis": {
+            "type": "category",
+            "data": [f"{hour}:00" for hour in hours],
+            "axisLabel": {"color": faint(visitor)},
+        },
         "yAxis": {
             "type": "category",
             "data": [visitor.known("disposition", kind.value) for kind in kinds],
-            "axisLabel": {"color": GREY},
+            "axisLabel": {"color": faint(visitor)},
         },
         "visualMap": {
             "min": 0,
@@ -132,7 +136,7 @@ def _heat(visitor: Visitor, report: Report) -> None:
             "left": "center",
             "bottom": 0,
             "inRange": {"color": ["#e4eef5", "#0b5c8a"]},
-            "textStyle": {"color": GREY},
+            "textStyle": {"color": faint(visitor)},
         },
         "series": [{"type": "heatmap", "data": cells, "label": {"show": True}}],
     }
@@ -165,7 +169,7 @@ def _emotions(visitor: Visitor, report: Report) -> None:
                 "links": links,
                 "left": 5,
                 "right": 90,
-                "label": {"color": GREY},
+                "label": {"color": ink(visitor), "fontSize": 13},
                 "lineStyle": {"color": "gradient", "opacity": 0.4},
             }
         ],
@@ -228,8 +232,8 @@ def _variants(visitor: Visitor, report: Report) -> None:
 def _latencies(visitor: Visitor, report: Report) -> None:
     columns = ("stage", "turns", "p50", "p90", "p95", "p99")
     rows = [
-        {"id": one.stage, "stage": one.stage, "turns": one.turns}
-        | {name: f"{getattr(one, name):.0f} ms" for name in columns[2:]}
-        for one in report.latencies
+        {"id": one.stage, "stage": visitor.known("stage", one.stage), "turns": one.turns}
+        | {name: f"{getattr(one, name):,.0f} ms" for name in columns[2:]}
+        for _, one in stages(report)
     ]
     table([(key, visitor.t(f"reports.{key}")) for key in columns], rows)
