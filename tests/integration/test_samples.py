@@ -9,10 +9,19 @@ import pytest
 
 from tests.conftest import Make
 from voicebot.domain.call import Disposition, EndCause, IntentLevel
+from voicebot.domain.emotion import EmotionLabel
+from voicebot.domain.errors import DataError
+from voicebot.domain.learning import DriftKind
 from voicebot.domain.people import Grade
+from voicebot.learning import drift_report
+from voicebot.learning.drift import FEWEST
 from voicebot.learning.gather import gather
+from voicebot.service import grading
 from voicebot.store.calls import CallRepository
+from voicebot.store.drift import DriftRepository
 from voicebot.store.feedback import FeedbackRepository
+from voicebot.store.grading import GradingQueue
+from voicebot.store.partitions import ensure_partitions
 from voicebot.store.samples import DatabaseSamples, SampleRepository
 from voicebot.store.session import Database
 
@@ -83,15 +92,50 @@ def test_an_erased_person_leaves_the_samples_and_marks_the_models(database: Data
 def test_the_least_sure_turns_wait_for_a_grade(database: Database, make: Make) -> None:
     request = make.request()
     with database.transaction() as session:
-        for seq, probability in ((1, 0.9), (2, 0.3)):
+        calls = CallRepository(session)
+        for seq, probability, confidence in ((1, 0.9, 0.9), (2, 0.3, 0.9), (3, 0.9, 0.1)):
             turn = make.turn(request.call_id, seq)
             candidate = replace(turn.decision.candidates[0], probability=probability)
-            CallRepository(session).turn(
-                replace(turn, decision=replace(turn.decision, candidates=(candidate,)))
+            transcript = replace(turn.understanding.transcript, confidence=confidence, text=f"第{seq}句")
+            calls.turn(
+                replace(
+                    turn,
+                    decision=replace(turn.decision, candidates=(candidate,)),
+                    understanding=replace(turn.understanding, transcript=transcript),
+                )
             )
+        calls.ended(make.record(request))
     since = datetime.now(UTC) - timedelta(hours=1)
     with database.transaction() as session:
-        assert [one.seq for one in SampleRepository(session).doubtful(since)] == [2]
-        FeedbackRepository(session).graded(request.call_id, 2, "x", Grade.GOOD, "li", datetime.now(UTC))
+        found = GradingQueue(session).open(since)
+        assert [(one.seq, one.why) for one in found] == [(3, ("misheard",)), (2, ("unsure",))]
+        assert found[1].candidates == (("callback_offer", 0.3),)
+        assert GradingQueue(session).open(since, playbook_id="another") == []
+        grading.grade(session, request.call_id, 2, Grade.GOOD, "li", datetime.now(UTC))
+        with pytest.raises(DataError, match="no script in turn 7"):
+            grading.grade(session, request.call_id, 7, Grade.GOOD, "li", datetime.now(UTC))
     with database.transaction() as session:
-        assert SampleRepository(session).doubtful(since) == []
+        assert [one.seq for one in GradingQueue(session).open(since)] == [3]
+
+
+def test_a_drift_report_of_stored_turns_is_kept(database: Database, make: Make) -> None:
+    now = datetime.now(UTC)
+    with database.transaction() as session:
+        ensure_partitions(session.connection(), now - timedelta(days=40))
+        for number in range(2 * FEWEST):
+            request = make.request()
+            turn = make.turn(request.call_id, 1)
+            emotion, days = (EmotionLabel.CALM, 20) if number % 2 else (EmotionLabel.ANNOYED, 2)
+            felt = replace(turn.understanding.emotion, label=emotion)
+            understanding = replace(turn.understanding, emotion=felt)
+            CallRepository(session).turn(
+                replace(turn, understanding=understanding, at=now - timedelta(days=days))
+            )
+            CallRepository(session).ended(make.record(request))
+    report = drift_report.report(database, "loan", now)
+    assert (report.turns, [one.kind for one in report.figures if one.alarm]) == (FEWEST, [DriftKind.EMOTION])
+    with database.transaction() as session:
+        assert DriftRepository(session).playbooks(now - timedelta(days=1)) == ["loan"]
+        DriftRepository(session).add(report)
+    with database.transaction() as session:
+        assert DriftRepository(session).reports("loan") == [report]

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from voicebot.bench import learning_stream as streams
 from voicebot.bench.learning import Frozen, Ours, PositivesOnly
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.unit
 def field(count: int, seed: int) -> Field:
     """Contexts of two kinds; the first ranker is always for script 0, which is right in one kind only."""
     kind = np.random.default_rng(seed).integers(0, 2, count)
-    vectors = np.eye(2)[kind]
+    vectors = csr_matrix(np.eye(2)[kind])
     features = np.zeros((count, 2, 4))
     features[np.arange(count)[:, None], np.arange(2)[None, :], 2 * np.arange(2)[None, :] + kind[:, None]] = 1
     right = np.stack([kind == 1, kind == 0], axis=1).astype(float)

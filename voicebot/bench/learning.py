@@ -23,7 +23,6 @@ EVERY = 250  # decisions between two looks at the curve
 SEEDS = 10
 TRIALS = 20
 POISONS = (0.1, 0.2, 0.3)
-KERNEL = 3.0  # sharpness of likeness between contexts
 SYSTEMS = ("frozen", "positives only", "ours")
 
 
@@ -120,31 +119,31 @@ class PositivesOnly(Frozen):
 
     def __init__(self, world: World, seed: int, poison: float = 0.0) -> None:
         super().__init__(world, seed, poison)
-        self._contexts: list[int] = []
-        self._scripts: list[int] = []
+        self._known: list[tuple[int, int]] = []  # context and script of each sample
+        self._sure = world.stream.base.copy()  # what speaks for each shown script of the stream
 
     def best(self, field: Field) -> NDArray[np.int64]:
         """Return the script that the known pairs and the samples of alike contexts speak for."""
-        return self._pick(field.vectors, field.base, field.scripts)
+        sure = field.base.copy()
+        for at, script in self._known:
+            self._hear(field, sure, at, script)
+        found: NDArray[np.int64] = np.argmax(sure, axis=1)
+        return found
 
     def step(self) -> None:
         """Take the best; keep it if it was liked."""
         at = self._draw()
-        rows = slice(at, at + 1)
-        stream = self._stream
-        index = int(self._pick(stream.vectors[rows], stream.base[rows], stream.scripts[rows])[0])
+        index = int(np.argmax(self._sure[at]))
         if self._score(at, index) > THRESHOLD:
-            self._contexts.append(at)
-            self._scripts.append(int(stream.scripts[at, index]))
+            script = int(self._stream.scripts[at, index])
+            self._known.append((at, script))
+            self._hear(self._stream, self._sure, at, script)
 
-    def _pick(self, vectors: Vector, base: Vector, scripts: NDArray[np.int64]) -> NDArray[np.int64]:
-        if not self._contexts:
-            return np.zeros(len(base), np.int64)
-        alike = vectors @ self._stream.vectors[self._contexts].T
-        same = scripts[:, :, None] == np.array(self._scripts)[None, None, :]
-        likest = np.where(same, alike[:, None, :], 0.0).max(axis=2)
-        found: NDArray[np.int64] = np.argmax(np.maximum(base, likest), axis=1)
-        return found
+    def _hear(self, field: Field, sure: Vector, at: int, script: int) -> None:
+        """Let one sample speak for its script wherever that is shown, as loud as the contexts are alike."""
+        rows, places = np.nonzero(field.scripts == script)
+        alike = field.vectors[rows] @ self._stream.vectors[at].T
+        sure[rows, places] = np.maximum(sure[rows, places], np.asarray(alike.todense()).ravel())
 
 
 class Ours(Frozen):
@@ -208,6 +207,13 @@ def _estimators(worlds: list[World], decisions: int) -> list[dict[str, Any]]:
     ]
 
 
+def _liked(field: Field, chance: np.random.Generator, poison: float) -> Vector:
+    """Return 1 where a shown script was graded above the threshold, as noisy and poisoned as the stream."""
+    return np.array(
+        [[float(streams.feedback(right, chance, poison) > THRESHOLD) for right in row] for row in field.right]
+    )
+
+
 def _promotions(worlds: list[World], decisions: int) -> tuple[int, int, int]:
     """Return better models promoted on clean feedback; worse ones, and better ones, on poisoned feedback."""
     good = bad = promoted = 0
@@ -216,8 +222,9 @@ def _promotions(worlds: list[World], decisions: int) -> tuple[int, int, int]:
             # a poisoner's model sees little: that is when it does harm
             learner = _trained(world, 100 + number, decisions // (1 if poison == 0 else 6), poison)
             held = world.held_out
-            candidate = held.right[np.arange(len(held.base)), learner.best(held)]
-            verdict = compare(candidate, held.right[:, 0], {}, number)
+            liked = _liked(held, np.random.default_rng((number, 11)), poison)
+            candidate = liked[np.arange(len(held.base)), learner.best(held)]
+            verdict = compare(candidate, liked[:, 0], {}, number)
             better = _value(world.truth, learner.best(world.truth)) > float(world.truth.right[:, 0].mean())
             if poison == 0:
                 good += verdict.promote and better

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -36,7 +37,7 @@ class Field:
     features: NDArray[np.float64]  # n x SHOWN x size, for a linear model
     base: NDArray[np.float64]  # n x SHOWN: score of the first day's ranker, best first
     scripts: NDArray[np.int64]  # n x SHOWN: places in the bank
-    vectors: NDArray[np.float64]  # n x terms, length 1: what a context says
+    vectors: csr_matrix  # n x terms, length 1: what a context says
     right: NDArray[np.float64]  # n x SHOWN: 0-1, how right a script is
 
 
@@ -89,10 +90,8 @@ def world(pairs: list[dict[str, Any]], seed: int) -> World:
                 for pair, row in zip(part, scripts, strict=True)
             ]
         )
-        dense = vectors.toarray()
-        return Field(
-            _features(project.transform(vectors), topics[scripts], base), base, scripts, dense, right
-        )
+        crossed = _features(project.transform(vectors), topics[scripts], base)
+        return Field(crossed, base, scripts, csr_matrix(vectors), right)
 
     return World(field(rest[2 * cut :]), field(rest[:cut]), field(rest[cut : 2 * cut]))
 

@@ -21,6 +21,7 @@ from voicebot.domain.errors import DataError
 from voicebot.domain.people import Grade
 from voicebot.learning.gather import gather as gather_samples
 from voicebot.learning.scores import THRESHOLD
+from voicebot.service import grading
 from voicebot.settings import Settings
 from voicebot.store.feedback import FeedbackRepository
 from voicebot.store.outcomes import OutcomeRepository
@@ -52,16 +53,11 @@ def grade(
     Example:
       voicebot feedback grade 4f81c2 3 差 --better busy_offer
     """
-    now = datetime.now(UTC)
     with stored(Settings()) as store, store.transaction() as session:
-        detail = OutcomeRepository(session).call(call)
-        found = next((row for row in detail.turns if row["seq"] == turn), None)
-        if found is None or not found["script_id"]:
-            raise DataError(f"call {call} has no script in turn {turn}", hint=f"voicebot calls show {call}")
-        FeedbackRepository(session).graded(
-            detail.call_id, turn, found["script_id"], mark, getpass.getuser(), now, better_script_id=better
+        given = grading.grade(
+            session, call, turn, mark, getpass.getuser(), datetime.now(UTC), better_script_id=better
         )
-    print(f"{found['script_id']} {mark.value} {mark.score:.0f}")
+    print(f"{given.script_id} {mark.value} {mark.score:.0f}")
 
 
 @feedback_app.command()
@@ -114,16 +110,21 @@ def list_(call: Called) -> None:
 def queue(
     since: Annotated[str, typer.Option(help="Turns at or after: 7d, 2026-11-23.")] = "7d",
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    playbook: Annotated[str, typer.Option(help="Id of a playbook; none = all.")] = "",
 ) -> None:
-    """Show the turns that teach most when graded: where the ranker was least sure."""
+    """Show the turns that teach most when graded: where the bot was least sure of script or words.
+
+    Example:
+      voicebot feedback queue --since 30d --playbook consumer_loan
+    """
     now = datetime.now().astimezone()
     with stored(Settings()) as store, store.transaction() as session:
-        found = SampleRepository(session).doubtful(parse_time(since, now), limit)
-    table = Table("通话", "轮次", "客户", "话术", "概率")
+        found = grading.queue(session, parse_time(since, now), limit, playbook)
+    table = Table("通话", "轮次", "客户", "话术", "概率", "识别")
     for one in found:
         cells = (one.call_id[-12:], str(one.seq), one.customer_text, f"{one.script_id}：{one.script_text}")
-        table.add_row(*(Text(cell) for cell in cells), f"{one.probability:.2f}")
-    Console().print(table if found else "nothing to grade: the ranker was sure, or all is graded")
+        table.add_row(*(Text(cell) for cell in cells), f"{one.probability:.2f}", f"{one.confidence:.2f}")
+    Console().print(table if found else "nothing to grade: the bot was sure, or all is graded")
 
 
 @feedback_app.command()

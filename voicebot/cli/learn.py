@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from voicebot import bootstrap
 from voicebot.cli.models import models_app
 from voicebot.cli.playbook import find
 from voicebot.cli.stored import stored
+from voicebot.domain.learning import DriftKind, DriftReport
+from voicebot.learning import drift_report
+from voicebot.learning.drift import FEWEST
 from voicebot.learning.retrain import Retrained
 from voicebot.learning.retrain import retrain as train_candidate
 from voicebot.registry import models, promotion
 from voicebot.settings import Settings
+from voicebot.store.drift import DriftRepository
 from voicebot.store.samples import SampleRepository
 
 learn_app = typer.Typer(help="Learn from feedback: retrain, compare, promote.", no_args_is_help=True)
+DRIFTS = {
+    DriftKind.VOCABULARY: "词汇 new words",
+    DriftKind.EMOTION: "情绪 emotion (PSI)",
+    DriftKind.CONFIDENCE: "识别置信度 confidence",
+    DriftKind.OUT_OF_DOMAIN: "领域外 nothing fitted",
+}
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the model: ranker.")]
 
 
@@ -64,6 +76,51 @@ def retrain(
         console.print(f"live: ranker-{out.name}; running servers take it up between turns")
     else:
         console.print(f"candidate: ranker-{out.name}; voicebot models promote ranker {out.name}")
+
+
+@learn_app.command()
+def drift(
+    playbook: Annotated[str, typer.Argument(help="Id of a playbook; none = of all.")] = "",
+    days: Annotated[int, typer.Option(min=1, help="Length of the stretches that are compared.")] = 7,
+    kept: Annotated[bool, typer.Option(help="Show the weekly reports that were kept, make none.")] = False,
+) -> None:
+    """Show how customers change: words, emotions, recognition, and what nothing fitted.
+
+    The newest stretch of time is compared with the four before it. A job does so every week and keeps it.
+
+    Examples:
+      voicebot learn drift
+      voicebot learn drift consumer_loan --days 3
+      voicebot learn drift --kept
+    """
+    settings, now = Settings(), datetime.now(UTC)
+    console = Console(highlight=False)
+    source = bootstrap.playbooks(settings)
+    with stored(settings) as store:
+        with store.transaction() as session:
+            repository = DriftRepository(session)
+            found = repository.reports(playbook) if kept else []
+            names = [playbook] if playbook else repository.playbooks(now - timedelta(days=days))
+        for name in () if kept else names:
+            words = source.get(name).keywords if name in source.ids() else ()
+            found.append(drift_report.report(store, name, now, timedelta(days=days), words))
+    for one in found:
+        console.print(_drifted(one) if one.figures else _too_few(one))
+    if not found:
+        console.print("no report was kept yet" if kept else f"no calls in the last {days} days")
+
+
+def _too_few(report: DriftReport) -> str:
+    return f"{report.playbook_id}: {report.turns} utterances; {FEWEST} are needed now and before"
+
+
+def _drifted(report: DriftReport) -> Table:
+    title = f"{report.playbook_id}, {report.turns} utterances since {report.since:%Y-%m-%d}"
+    table = Table("漂移 drift", "before", "now", "change", "", "detail", title=title)
+    for one in report.figures:
+        cells = (DRIFTS[one.kind], f"{one.before:.3f}", f"{one.now:.3f}", f"{one.change:+.3f}")
+        table.add_row(*cells, "[red]alarm[/red]" if one.alarm else "as usual", escape(", ".join(one.detail)))
+    return table
 
 
 def _compared(found: Retrained) -> Table:

@@ -56,7 +56,7 @@ class LinearModel:
 
     def spread(self, shown: NDArray[np.float64]) -> Vector:
         """Return the uncertainty (standard deviation) of each row."""
-        found: Vector = np.sqrt(np.maximum(0.0, np.einsum("ij,jk,ik->i", shown, self.inverse, shown)))
+        found: Vector = np.sqrt(np.maximum(0.0, ((shown @ self.inverse) * shown).sum(axis=1)))
         return found
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -28,7 +28,6 @@ from voicebot.store.tables import (
 )
 
 SIMULATION = "SIMULATION"  # policy of campaigns that call nobody real
-UNSURE = 0.6  # of the first candidate; less is worth a person's look
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +89,6 @@ class StoredSample:
     score: float
     weight: float
     origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class Doubtful:
-    """A turn worth a person's grade: the ranker was unsure, and nobody graded it."""
-
-    call_id: str
-    seq: int
-    at: datetime
-    customer_text: str
-    script_id: str
-    script_text: str
-    probability: float  # of the first candidate
 
 
 class SampleRepository:
@@ -232,27 +218,6 @@ class SampleRepository:
         query = select(ModelSampleRow.model, func.count()).where(ModelSampleRow.erased_at.is_not(None))
         rows = self._session.execute(query.group_by(ModelSampleRow.model))
         return {row[0]: row[1] for row in rows}
-
-    def doubtful(self, since: datetime, limit: int = 20) -> list[Doubtful]:
-        """Return what a person should grade next: the least sure first, one turn a script."""
-        rows = self._session.execute(
-            text(
-                """
-                SELECT * FROM (
-                  SELECT DISTINCT ON (t.script_id, t.customer_text) t.call_id, t.seq, t.at, t.customer_text,
-                    t.script_id, t.script_text,
-                    (t.decision #>> '{candidates,0,probability}')::float8 AS probability
-                  FROM turns t
-                  WHERE t.at >= :since AND t.kind = 'speech' AND t.customer_text <> ''
-                    AND (t.decision #>> '{candidates,0,probability}')::float8 < :unsure
-                    AND NOT EXISTS (SELECT FROM feedback f WHERE f.call_id = t.call_id AND f.seq = t.seq
-                      AND f.origin = 'grade')) AS open
-                ORDER BY probability LIMIT :limit
-                """
-            ),
-            {"since": since, "unsure": UNSURE, "limit": limit},
-        )
-        return [Doubtful(str(row.call_id), *row[1:]) for row in rows]
 
 
 class DatabaseSamples:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 
 from voicebot.console.api import schemas
 from voicebot.console.api.caller import Caller, needs
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.users import Right
+from voicebot.service import grading
 from voicebot.store.feedback import Feedback, FeedbackRepository
+from voicebot.store.grading import Doubtful
 from voicebot.store.outcome_pages import OutcomePages
 from voicebot.store.outcomes import CallDetail, CallOutcome, OutcomeFilter, OutcomeRepository
 from voicebot.store.session import Transaction
@@ -70,22 +72,29 @@ async def list_feedback(caller: Sees, call_id: CallId) -> schemas.FeedbacksOut:
     return schemas.FeedbacksOut(items=[_feedback(one) for one in await caller.query(work)])
 
 
+@router.get("/grading")
+async def grading_queue(
+    caller: Grades,
+    since: datetime | None = None,
+    playbook: Annotated[str, Query(max_length=100, pattern=r"^[A-Za-z0-9_-]*$")] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+) -> schemas.GradingOut:
+    """List ungraded turns where the bot was least sure; of the last seven days, unless told otherwise."""
+    start = _utc(since) or datetime.now(UTC) - timedelta(days=7)
+    found = await caller.query(lambda session: grading.queue(session, start, limit, playbook))
+    return schemas.GradingOut(items=[_doubtful(one) for one in found])
+
+
 @router.post("/feedback", status_code=201)
 async def give_feedback(caller: Grades, new: schemas.NewFeedback) -> schemas.FeedbackOut:
     """Grade a turn, and name the script that would have been better."""
     now = datetime.now(UTC)
 
     def work(session: Transaction) -> Feedback:
-        call = OutcomeRepository(session).call(new.call_id)
-        turn = next((turn for turn in call.turns if turn["seq"] == new.seq), None)
-        if turn is None:
-            raise HTTPException(404, "this call has no such turn")
-        feedback = FeedbackRepository(session)
-        feedback.graded(
-            call.call_id, new.seq, turn["script_id"], new.grade, caller.name, now,
+        return grading.grade(
+            session, new.call_id, new.seq, new.grade, caller.name, now,
             better_script_id=new.better_script, text=new.text,
         )  # fmt: skip
-        return feedback.of_call(call.call_id)[-1]
 
     return _feedback(await caller.act("grade_turn", f"call:{new.call_id}", work, seq=new.seq))
 
@@ -121,4 +130,22 @@ def _feedback(feedback: Feedback) -> schemas.FeedbackOut:
         score=feedback.score,
         script_id=feedback.script_id,
         better_script=feedback.better_script_id,
+    )
+
+
+def _doubtful(one: Doubtful) -> schemas.DoubtfulOut:
+    return schemas.DoubtfulOut(
+        call_id=one.call_id,
+        seq=one.seq,
+        at=one.at,
+        playbook=one.playbook_id,
+        customer_text=one.customer_text,
+        emotion=one.emotion,
+        scene=one.scene,
+        script_id=one.script_id,
+        script_text=one.script_text,
+        candidates=dict(one.candidates),
+        why=list(one.why),
+        probability=one.probability,
+        confidence=one.confidence,
     )

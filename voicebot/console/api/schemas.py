@@ -229,6 +229,30 @@ class CallOut(BaseModel):
     turns: list[dict[str, Any]]
 
 
+class DoubtfulOut(BaseModel):
+    """A turn worth a grade."""
+
+    call_id: str
+    seq: int
+    at: datetime
+    playbook: str
+    customer_text: str
+    emotion: str
+    scene: str
+    script_id: str
+    script_text: str
+    candidates: dict[str, float] = Field(description="script -> probability, as they were ranked")
+    why: list[str] = Field(description="unsure (of the script), misheard (the words)")
+    probability: float = Field(description="of the first candidate")
+    confidence: float = Field(description="of the words")
+
+
+class GradingOut(BaseModel):
+    """Turns worth a grade, the least sure first."""
+
+    items: list[DoubtfulOut]
+
+
 class NewFeedback(Given):
     """A judgement on a turn."""
 

@@ -8,6 +8,7 @@ from voicebot.store.tables.calls import CallRow, CorrectionRow, OutcomeRow, Turn
 from voicebot.store.tables.campaigns import AttemptRow, CampaignRow, ContactRow, DoNotCallRow
 from voicebot.store.tables.compliance import DoNotCallListRow, DoNotCallNumberRow, ImportRow, RefusalRow
 from voicebot.store.tables.console import ApiAnswerRow, ApiTokenRow, SavedViewRow
+from voicebot.store.tables.learning import DriftReportRow, ModelVersionRow, TrainingRow
 from voicebot.store.tables.rollups import (
     EmotionRollupRow,
     LatencyRollupRow,
@@ -36,11 +37,13 @@ __all__ = [
     "DoNotCallListRow",
     "DoNotCallNumberRow",
     "DoNotCallRow",
+    "DriftReportRow",
     "EmotionRollupRow",
     "FeedbackRow",
     "ImportRow",
     "LatencyRollupRow",
     "ModelSampleRow",
+    "ModelVersionRow",
     "OutcomeRollupRow",
     "OutcomeRow",
     "PlaybookVersionRow",
@@ -55,6 +58,7 @@ __all__ = [
     "SignInFailureRow",
     "SignInLinkRow",
     "TakeoverRow",
+    "TrainingRow",
     "TrunkRow",
     "TurnRow",
     "UserRow",

@@ -1,0 +1,43 @@
+"""Grading turns: what should be graded next, and the grade. One function each for CLI, console and API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from voicebot.domain.errors import DataError
+from voicebot.domain.people import Grade
+from voicebot.store.feedback import Feedback, FeedbackRepository
+from voicebot.store.grading import Doubtful, GradingQueue
+from voicebot.store.outcomes import OutcomeRepository
+from voicebot.store.session import Transaction
+
+
+def queue(session: Transaction, since: datetime, limit: int = 20, playbook_id: str = "") -> list[Doubtful]:
+    """Return the ungraded turns where the bot was least sure, the least sure first."""
+    return GradingQueue(session).open(since, limit, playbook_id)
+
+
+def grade(
+    session: Transaction,
+    call: str,
+    seq: int,
+    mark: Grade,
+    actor: str,
+    now: datetime,
+    *,
+    better_script_id: str = "",
+    text: str = "",
+) -> Feedback:
+    """Write a person's grade of the script that was chosen in a turn; return it as stored.
+
+    A later grade of the same person takes the place of an earlier one. Raises DataError.
+    """
+    detail = OutcomeRepository(session).call(call)
+    turn = next((row for row in detail.turns if row["seq"] == seq), None)
+    if turn is None or not turn["script_id"]:
+        raise DataError(f"there is no script in turn {seq} of this call", hint=f"voicebot calls show {call}")
+    feedback = FeedbackRepository(session)
+    feedback.graded(
+        detail.call_id, seq, turn["script_id"], mark, actor, now, better_script_id=better_script_id, text=text
+    )
+    return feedback.of_call(detail.call_id)[-1]
