@@ -38,6 +38,7 @@ ROUTES = (
     ("GET", "/outcomes", Right.SEE_CALLS),
     ("GET", "/calls/123456", Right.SEE_CALLS),
     ("GET", "/calls/123456/feedback", Right.SEE_CALLS),
+    ("GET", "/grading", Right.GRADE),
     ("POST", "/feedback", Right.GRADE),
     ("GET", "/playbooks", Right.SEE_PLAYBOOKS),
     ("GET", "/playbooks/consumer_loan", Right.SEE_PLAYBOOKS),

@@ -25,7 +25,7 @@ Vector = NDArray[np.float64]
 
 SHOWN = 5  # scripts of the shortlist, among which the policy chooses
 KNOWN = 500  # pairs that the ranker of the first day knows
-CONTEXT_SIZE, SCRIPT_SIZE = 24, 8  # of the vectors that a linear model crosses
+CONTEXT_SIZE, SCRIPT_SIZE = 40, 16  # of the vectors that a linear model crosses
 GOOD, BAD = 80.0, 30.0  # mean feedback on a right and a wrong script
 SPREAD = 12.0  # of a person's grades
 
@@ -124,9 +124,9 @@ def _alike(first: frozenset[tuple[str, ...]], second: frozenset[tuple[str, ...]]
 
 
 def _features(contexts: Vector, scripts: Vector, base: Vector) -> Vector:
-    """Return bias, score and place beside every product of a context's and a script's direction."""
+    """Return bias, score, place and the script's direction beside every product of it with the context's."""
     crossed = np.einsum("nc,nks->nkcs", contexts, scripts).reshape(*base.shape, -1)
     places = np.broadcast_to(1 / np.arange(1, SHOWN + 1), base.shape)
     plain = np.stack([np.ones_like(base), base, places], axis=2)
-    both: Vector = np.concatenate([plain, 6 * crossed], axis=2)
+    both: Vector = np.concatenate([plain, 2 * scripts, 6 * crossed], axis=2)
     return both
