@@ -56,6 +56,10 @@ class Conversation:
         utterance = Utterance(kind, 0, 1, barged_in=heard_ms is not None, heard_ms=heard_ms)
         return self._turn(utterance, text, emotion, confidence, candidates)
 
+    def presses(self, key: str) -> Decision:
+        """Let the customer press a key on the telephone."""
+        return self._turn(Utterance(UtteranceKind.DTMF, 0, 0, dtmf=key), "", EmotionLabel.CALM, 1.0, ())
+
     def ends(self, cause: EndCause = EndCause.BOT_HUNG_UP) -> Outcome:
         """End the call."""
         return self.policy.conclude(self.state, cause, self.playbook)

@@ -11,7 +11,7 @@ from voicebot.domain.script import ANY_SCENE, Playbook, Script
 
 # Acts that only a rule, a role or an expected answer may choose: never the ranker.
 RULE_ONLY = frozenset(
-    {"announce", "apologise_close", "ask_back", "no_agent", "registered", "reprompt", "message"}
+    {"announce", "apologise_close", "ask_back", "no_agent", "registered", "reprompt", "message", "rate"}
 )
 _AGAIN = frozenset(
     {"answer", "company", "robot", "number_source", "identify", "off_topic", "ask_time", "repeat"}

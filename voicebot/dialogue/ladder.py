@@ -1,25 +1,27 @@
 """The rules of the conversation in the order in which they count; the first reply wins.
 
-What each does stands with it: `stops`, `times`, `unwilling`, `progress`. Names V1 to V21: `rules`.
+What each does stands with it: `stops`, `rating`, `times`, `unwilling`, `progress`. Names V1 to V21: `rules`.
 """
 
 from __future__ import annotations
 
-from voicebot.dialogue import progress, stops, times, unwilling
+from voicebot.dialogue import progress, rating, stops, times, unwilling
 from voicebot.dialogue import state as st
 from voicebot.dialogue.moment import Moment, Rule
 from voicebot.dialogue.state import Reply
 
 RULES: tuple[Rule, ...] = (
     stops.opening,
-    stops.silence,
     stops.opt_out,
-    stops.answered_by_machine,
     stops.angry,
+    rating.answered,
+    stops.silence,
+    stops.answered_by_machine,
     stops.closed,
     stops.key,
     stops.human,
     stops.complaint,
+    rating.unanswered,
     stops.robot,
     stops.wrong_person,
     stops.other_person,
@@ -42,7 +44,8 @@ RULES: tuple[Rule, ...] = (
 
 def reply(moment: Moment) -> Reply:
     """Return the reply of the first rule that has one; nothing fits: ask back."""
-    return next(filter(None, (rule(moment) for rule in RULES)), None) or _unclear(moment)
+    found = next(filter(None, (rule(moment) for rule in RULES)), None) or _unclear(moment)
+    return rating.asked(moment, found)
 
 
 def _unclear(moment: Moment) -> Reply:

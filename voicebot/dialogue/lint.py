@@ -56,6 +56,7 @@ def lint(model: PlaybookModel) -> Iterator[Mistake]:
             )
         yield from _turns(path, script)
     yield from _agenda(model, known, goals)
+    yield from _rating(model, known)
     for slot in model.defaults:
         if slot not in model.slots:
             yield Mistake(("defaults", slot), f"{slot} is not declared", "declare it under slots")
@@ -99,6 +100,31 @@ def _agenda(model: PlaybookModel, known: dict[str | int, ScriptModel], goals: se
                 ("outcomes", index),
                 f"no script reaches the goal {outcome.goal}",
                 "name it as a script's goal",
+            )
+
+
+def _rating(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterator[Mistake]:
+    if model.rating is None:
+        return
+    script = known.get(model.rating.script)
+    if script is None or script.act != "rate" or script.action is not Action.SAY:
+        yield Mistake(
+            ("rating", "script"),
+            f"{model.rating.script} is no question for a rating",
+            "name a script with act: rate that does not end the call",
+        )
+        return
+    for name in model.rating.scores:
+        if name not in script.answers:
+            yield Mistake(
+                ("rating", "scores", name),
+                f"there is no answer {name}",
+                f"use one of {_names(script.answers)}",
+            )
+    for name in script.answers:
+        if name not in model.rating.scores:
+            yield Mistake(
+                ("rating", "scores"), f"the answer {name} has no score", "say what it counts, 0-100"
             )
 
 

@@ -14,7 +14,7 @@ from voicebot.dialogue.answers import phrases_of
 from voicebot.dialogue.lint import Mistake, lint
 from voicebot.dialogue.schema import PlaybookModel, ScriptModel
 from voicebot.domain.errors import PlaybookError
-from voicebot.domain.script import ANY_SCENE, Answer, GoalOutcome, Playbook, Scene, Script
+from voicebot.domain.script import ANY_SCENE, Answer, GoalOutcome, Playbook, Rating, Scene, Script
 
 _TOLD = 30  # mistakes shown at once
 
@@ -125,6 +125,7 @@ def _build(model: PlaybookModel, version: str) -> Playbook:
             for one in model.outcomes
         ),
         refusals=model.refusals,
+        rating=Rating(model.rating.script, dict(model.rating.scores)) if model.rating else None,
     )
 
 

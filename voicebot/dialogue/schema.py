@@ -49,13 +49,24 @@ Act = Literal[
     "wait",
     "thanks",
     "ask_back",
+    "rate",  # asks the customer to rate the call, before it ends
     "reprompt",
     "close",
     "message",  # left for a mailbox
 ]
 # These are reached by a rule of the policy, a role or an answer: they may go without examples.
 BY_RULE = frozenset(
-    {"announce", "apologise_close", "no_agent", "ask_back", "reprompt", "close", "registered", "message"}
+    {
+        "announce",
+        "apologise_close",
+        "no_agent",
+        "ask_back",
+        "reprompt",
+        "close",
+        "registered",
+        "message",
+        "rate",
+    }
 )
 ACTS = frozenset(get_args(Act))
 
@@ -135,6 +146,13 @@ class OutcomeModel(_Strict):
     reason: Text
 
 
+class RatingModel(_Strict):
+    """The customer's own rating at a friendly end: the question, and what its answers count."""
+
+    script: Text
+    scores: dict[str, Annotated[float, Field(ge=0, le=100)]]
+
+
 class PlaybookModel(_Strict):
     """A playbook file."""
 
@@ -153,3 +171,4 @@ class PlaybookModel(_Strict):
     agenda: tuple[Text, ...] = ()
     outcomes: tuple[OutcomeModel, ...] = ()
     refusals: tuple[Text, ...] = ()
+    rating: RatingModel | None = None

@@ -56,6 +56,7 @@ class Reply:
     refused: bool = False  # the customer said no in this turn
     unclear: bool = False
     do_not_call: bool = False
+    closing: str = ""  # script id of the end that a question for a rating puts off
     taken_back: bool = False  # the takeover did not take place
 
 
@@ -119,6 +120,7 @@ def advance(
         expect=_expect(script, state),
         question=_question(script, state),
         cut="",
+        closing=reply.closing,
         refusals=state.refusals + int(reply.refused),
         unclear=state.unclear + 1 if reply.unclear else 0 if spoke else state.unclear,
         silences=state.silences + 1 if utterance.kind is UtteranceKind.SILENCE else 0,

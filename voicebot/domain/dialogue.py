@@ -51,6 +51,7 @@ class DialogueState:
     expect: Expect = Expect.OPEN
     question: str = ""  # script id of the question that is still open
     cut: str = ""  # of the script before, what the customer heard of it; "" = all
+    closing: str = ""  # script id of the end, while the customer is asked for a rating
     refusals: int = 0
     unclear: int = 0  # in a row
     silences: int = 0  # in a row

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 ANY_SCENE = "*"
+RATING, RATING_SCORE = "rating", "rating_score"  # facts that a customer's own rating leaves
 
 
 class Style(StrEnum):
@@ -96,6 +97,14 @@ class GoalOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Rating:
+    """How customers rate a call before it ends."""
+
+    script: str  # id of the question
+    scores: Mapping[str, float]  # name of its answer -> 0-100
+
+
+@dataclass(frozen=True, slots=True)
 class Playbook:
     """The scripts for one product."""
 
@@ -123,4 +132,5 @@ class Playbook:
     readings: Mapping[str, str] = field(default_factory=dict)  # phrase -> pinyin for polyphones
     agenda: tuple[str, ...] = ()  # script ids that the bot wants to get through, in this order
     outcomes: tuple[GoalOutcome, ...] = ()  # of goals; the first that was reached counts
+    rating: Rating | None = None  # None: customers are not asked
     refusals: tuple[str, ...] = ()  # how customers say no to this very product

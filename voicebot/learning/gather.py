@@ -9,9 +9,10 @@ import structlog
 
 from voicebot.domain.call import Disposition, EndCause
 from voicebot.domain.emotion import EmotionLabel
-from voicebot.domain.script import Action
+from voicebot.domain.people import FeedbackOrigin
+from voicebot.domain.script import RATING, Action
 from voicebot.domain.speech import UtteranceKind
-from voicebot.learning import implicit
+from voicebot.learning import implicit, rating
 from voicebot.learning.implicit import Step
 from voicebot.learning.scores import THRESHOLD, Judgement, sample_weight, verdict
 from voicebot.store.feedback import Feedback, FeedbackRepository
@@ -58,6 +59,18 @@ def _notice(database: Database, call_id: str) -> None:
                 signal.score,
                 implicit.WEIGHT,
                 at[signal.seq],
+            )
+        spoken = [(turn.seq, turn.script_id, _step(turn).spoken) for turn in call.turns]
+        for one in rating.credits(spoken, call.facts):
+            repository.noticed(
+                call_id,
+                one.seq,
+                one.script_id,
+                call.facts[RATING],
+                one.score,
+                one.weight,
+                at[one.seq],
+                FeedbackOrigin.CUSTOMER,
             )
 
 

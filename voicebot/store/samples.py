@@ -68,6 +68,7 @@ class FinishedCall:
     opted_out: bool
     consented: bool  # to be called, with evidence; or nobody real was called
     slots: Mapping[str, str]  # of the contact: to be hidden in what was said
+    facts: Mapping[str, str]  # learnt in the call
     turns: tuple[JudgedTurn, ...]
 
 
@@ -132,21 +133,30 @@ class SampleRepository:
             opted_out=outcome.opted_out,
             consented=nobody or bool(contact and contact.consent_evidence),
             slots={name: str(value) for name, value in (contact.slots if contact else {}).items()},
+            facts={name: str(value) for name, value in outcome.facts.items()},
             turns=tuple(_turn(turn) for turn in turns),
         )
 
     def noticed(
-        self, call_id: str, seq: int, script_id: str, name: str, score: float, weight: float, at: datetime
+        self,
+        call_id: str,
+        seq: int,
+        script_id: str,
+        name: str,
+        score: float,
+        weight: float,
+        at: datetime,
+        origin: FeedbackOrigin = FeedbackOrigin.IMPLICIT,
     ) -> None:
-        """Write an implicit signal, once."""
+        """Write an implicit signal, or what a turn gets of the customer's rating, once."""
         self._session.execute(
             insert(FeedbackRow)
             .values(
-                id=uuid5(NAMESPACE_OID, f"{call_id}/{seq}/{FeedbackOrigin.IMPLICIT}"),
+                id=uuid5(NAMESPACE_OID, f"{call_id}/{seq}/{origin}"),
                 call_id=row_id(call_id),
                 seq=seq,
                 at=at,
-                origin=FeedbackOrigin.IMPLICIT.value,
+                origin=origin.value,
                 actor="",
                 action=name,
                 script_id=script_id,
