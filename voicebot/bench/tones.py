@@ -31,6 +31,7 @@ TAIL_S = 3.0
 GAP_S = 0.8  # between a network's repetitions
 SOUND = 1000  # a sample above the line's own noise
 NOISE_DB = 15.0  # speech above the noise in the noisy condition
+APART = "announcements and mailboxes written apart"
 SENTENCES = 120  # of read speech, unless --limit says otherwise
 _TONES: Mapping[signals.ToneName, NumberStatus | None] = {
     "busy": NumberStatus.BUSY,
@@ -90,7 +91,7 @@ def run(options: Options) -> Result:
     ears = bootstrap.recognizer(settings)
     noise_db = float(options.extra.get("noise", NOISE_DB))
     dice = np.random.default_rng(options.seed)
-    calls = [*_machines(), *_tones(), *_people(options)]
+    calls = [*_machines(), *_machines("announcements_apart", APART), *_tones(), *_people(options)]
     groups: dict[str, list[Judged]] = {}
     for call in _limited(calls, options):
         groups.setdefault(call.group, []).append(judge(call, ears))
@@ -100,12 +101,13 @@ def run(options: Options) -> Result:
         )
         groups.setdefault(noisy.group, []).append(judge(noisy, ears))
     clean = [one for judged in groups.values() for one in judged if "noise" not in one.call.group]
-    spoken = [one for one in clean if one.call.group in ("announcements", "mailboxes")]
+    spoken = [one for one in clean if one.call.group in ("announcements", "mailboxes", APART)]
     people = [one for one in clean if one.call.group.startswith("people")]
     decided = sorted(one.decided_s for one in (*spoken, *people))
     return Result(
         {
             "announcement_accuracy": mean(_right(one) for one in spoken),
+            "announcement_accuracy_apart": mean(_right(one) for one in groups[APART]),
             "human_called_machine": mean(one.status is not None for one in people),
             "decision_s": decided[int(0.95 * (len(decided) - 1))],
         },
@@ -168,17 +170,17 @@ def _row(group: str, judged: Sequence[Judged]) -> dict[str, Any]:
     }
 
 
-def _machines() -> list[Call]:
+def _machines(name: str = "announcements", group: str = "") -> list[Call]:
     """Return the shipped announcements, said twice as networks do; a mailbox's once, with a beep."""
     demo = resources.demo_dir()
     calls = []
-    for one in announcements.spoken(announcements.load(demo / "announcements.yaml"), demo / "announcements"):
+    for one in announcements.spoken(announcements.load(demo / f"{name}.yaml"), demo / name):
         if one.status is NumberStatus.MAILBOX:
             pcm = one.audio.pcm + bytes(4800) + signals.cycle("beep")
-            calls.append(Call("mailboxes", one.status, _line(Audio(pcm))))
+            calls.append(Call(group or "mailboxes", one.status, _line(Audio(pcm))))
         else:
             pcm = one.audio.pcm + _silence(GAP_S) + one.audio.pcm
-            calls.append(Call("announcements", one.status, _line(Audio(pcm))))
+            calls.append(Call(group or "announcements", one.status, _line(Audio(pcm))))
     return calls
 
 

@@ -230,12 +230,15 @@ def announcements(
     out: Annotated[Path | None, typer.Option(help="folder of the clips; default: the package's own")] = None,
     weights: Weights = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
+    name: Annotated[
+        str, typer.Option(help="of the file: announcements_apart for the second set")
+    ] = "announcements",
 ) -> None:
     """Render the networks' announcements by which `voicebot bench tones` judges."""
     from voicebot.simulate import announcements as told
 
-    directory = out or resources.demo_dir() / "announcements"
-    for voice, texts in told.orders(told.load(resources.demo_dir() / "announcements.yaml")).items():
+    directory = out or resources.demo_dir() / name
+    for voice, texts in told.orders(told.load(resources.demo_dir() / f"{name}.yaml")).items():
         speaker = KokoroSynthesizer(_weights(weights, Settings()), voice, {}, threads)
         ready(speaker)
         orders = [ClipOrder(text) for text in texts]
