@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from voicebot.domain.audio import Audio
 from voicebot.domain.ports import (
+    BlobStore,
     Conversation,
     DialoguePolicy,
     EmotionAnalyzer,
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from voicebot.speech.recognition.engines import Choice
     from voicebot.speech.synthesis.clips import ClipLibrary
     from voicebot.speech.synthesis.prompts import PromptCache
-    from voicebot.store.crypto import NumberVault
+    from voicebot.store.crypto import KeyRing, NumberVault
+    from voicebot.store.recordings import Recordings
     from voicebot.store.session import Database
 
 
@@ -83,12 +85,51 @@ def store(settings: Settings) -> Iterator[Database]:
 
 
 def vault(settings: Settings) -> NumberVault:
-    """Return what encrypts phone numbers, with the configured key or the one under the data home."""
-    from voicebot.store.crypto import NumberVault, load_or_create_key, parse_key
+    """Return what encrypts phone numbers, with the configured keys or those under the data home."""
+    from voicebot.store.crypto import NumberVault
+
+    return NumberVault(key_ring(settings))
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """Return the keys of this installation. Raises SettingsError."""
+    from voicebot.store.crypto import load_or_create_key, parse_ring
 
     if settings.number_key is not None:
-        return NumberVault(parse_key(settings.number_key.get_secret_value()))
-    return NumberVault(load_or_create_key(settings.home / "number.key"))
+        return parse_ring(settings.number_key.get_secret_value())
+    return load_or_create_key(settings.home / "number.key")
+
+
+def recordings(settings: Settings) -> Recordings:
+    """Return the recordings of calls: under the data home, and in the store that is configured.
+
+    Raises SettingsError.
+    """
+    from voicebot.store.recordings import Recordings
+    from voicebot.store.sealing import RecordingSeal
+
+    return Recordings(
+        settings.home / "recordings",
+        blobs(settings),
+        RecordingSeal(key_ring(settings)),
+        settings.seal_recordings,
+    )
+
+
+def blobs(settings: Settings) -> BlobStore | None:
+    """Return the store of large files that all machines share; None = each keeps its own under its data home.
+
+    Raises SettingsError.
+    """
+    from voicebot.store.blobs import DirectoryBlobs
+
+    if not settings.blobs:
+        return None
+    if settings.blobs.startswith("s3://"):
+        from voicebot.store.s3 import S3Blobs
+
+        return S3Blobs(settings.blobs, settings.blobs_endpoint)
+    return DirectoryBlobs(Path(settings.blobs))
 
 
 # -- understanding and deciding --
@@ -366,6 +407,7 @@ def line_worker(
         journal=calls,
         prompts=PromptMemory(),
         recordings=settings.home / "recordings" if settings.recordings else None,
+        seal=recordings(settings).sealer,
         apology=apology(),
         desk=PostgresDesk(opened, worker_id),
     )

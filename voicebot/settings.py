@@ -48,7 +48,17 @@ class Settings(BaseSettings):
         "customer calls back; the hosts of trunks always are",
     )
     recordings: bool = Field(True, description="record both directions of every call")
-    number_key: SecretStr | None = Field(None, description="base64 of 32 bytes that encrypt phone numbers")
+    seal_recordings: bool = Field(True, description="encrypt recordings, with a key of the number key's ring")
+    blobs: str = Field(
+        "",
+        description="where recordings go when a call has ended: a folder that all machines share, or "
+        "s3://BUCKET/PREFIX (extra s3); empty = each machine's data home",
+    )
+    blobs_endpoint: str = Field("", description="URL of an S3-compatible server; empty = Amazon's")
+    number_key: SecretStr | None = Field(
+        None,
+        description="base64 of 32 bytes that encrypt phone numbers; older keys follow it, parted by commas",
+    )
     metrics_port: int = Field(9464, description="HTTP port of `serve` for Prometheus and health; 0 = none")
     metrics_dir: Path | None = Field(None, description="where processes count; `serve` sets it")
     console_bind: str = Field(

@@ -57,7 +57,9 @@ async def test_a_pbx_passes_a_call_in_and_finds_it_in_the_database(
     assert call.turns[1]["customer_text"].replace("，", "").startswith("我现在有事")
     assert call.turns[1]["script_id"] == "busy_offer"
     assert call.outcome is not None
-    customer, bot = channels(tmp_path / "recordings" / call.outcome.recording)
+    opened = tmp_path / "opened.wav"
+    opened.write_bytes(bootstrap.recordings(settings).wav(call.outcome.recording))
+    customer, bot = channels(opened)
     assert np.abs(np.frombuffer(customer, "<i2")).max() > 1000
     assert np.abs(np.frombuffer(bot, "<i2")).max() > 1000
 

@@ -39,7 +39,9 @@ from voicebot.store.crypto import NumberVault
 from voicebot.store.do_not_call import DoNotCallRepository
 from voicebot.store.feedback import FeedbackRepository
 from voicebot.store.imports import ImportRepository
+from voicebot.store.recordings import Recordings
 from voicebot.store.samples import SampleRepository
+from voicebot.store.sealing import RecordingSeal
 from voicebot.store.session import Database
 from voicebot.store.workers import LINE, Worker, WorkerRepository
 
@@ -277,9 +279,10 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
     database: Database, called: Callable[..., CallRequest], tmp_path: Path
 ) -> None:
     campaign, _ = running(database, NUMBER, "+8613900000002")
-    recordings = tmp_path / "recordings"
-    recordings.mkdir()
-    (recordings / "a.wav").write_bytes(b"RIFF")
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    (folder / "a.wav").write_bytes(b"RIFF")
+    recordings = Recordings(folder, None, RecordingSeal(VAULT.ring))
     request = called(campaign, recording="a.wav")
     do_not_call.add(database, VAULT, NUMBER, "asked us", "ann", now())
     with database.transaction() as session:
@@ -299,10 +302,9 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
     assert data["turns"][0]["call_id"] == request.call_id
     assert data["contacts"][0]["slots"] == {"surname": "王"}
     said = one(database, "SELECT customer_text FROM turns")
-    forget = subject.delete_recording(recordings)
-    gone = subject.erase(database, VAULT, "13900000001", "ann", "asked for it", forget)
+    gone = subject.erase(database, VAULT, "13900000001", "ann", "asked for it", recordings.delete)
     assert (gone.contacts, gone.calls, gone.turns) == (1, 1, 1)
-    assert not (recordings / "a.wav").exists()
+    assert not (folder / "a.wav").exists()
     assert one(database, "SELECT count(*) FROM samples") == 0
     assert gone.models == ("ranker-7",)
     with database.transaction() as session:
@@ -316,7 +318,7 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
     assert everything.count("王") == 1
     assert one(database, "SELECT count(*) FROM outcomes") == 1  # sums stay true
     with pytest.raises(DataError, match="nothing"):
-        subject.erase(database, VAULT, "13900000001", "ann", "again", forget)
+        subject.erase(database, VAULT, "13900000001", "ann", "again", recordings.delete)
     with database.transaction() as session:
         assert DoNotCallRepository(session, VAULT).forbids(NUMBER)
     assert audited(database)[-1] == "subject_erase"

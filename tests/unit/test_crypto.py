@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicebot.domain.errors import SettingsError, StoreError
-from voicebot.store.crypto import NumberVault, load_or_create_key, parse_key
+from voicebot.store.crypto import KeyRing, NumberVault, load_or_create_key, parse_key
 from voicebot.text.redaction import mask_number, redact
 
 pytestmark = pytest.mark.unit
@@ -46,7 +46,7 @@ def test_a_changed_byte_or_another_key_is_noticed() -> None:
 
 def test_a_key_file_is_made_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "home" / "number.key"
-    keys: list[bytes] = []
+    keys: list[KeyRing] = []
     threads = [threading.Thread(target=lambda: keys.append(load_or_create_key(path))) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -54,7 +54,7 @@ def test_a_key_file_is_made_once_and_private(tmp_path: Path) -> None:
         thread.join()
     assert len(keys) == 8
     assert len(set(keys)) == 1
-    assert len(keys[0]) == 32
+    assert len(keys[0].keys[0]) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["number.key"]
 

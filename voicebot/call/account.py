@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
 from voicebot.call.answering import with_finding
+from voicebot.call.events import SessionConfig
 from voicebot.domain.answering import Finding
 from voicebot.domain.call import CallRecord, CallRequest, EndCause, Outcome, Turn
 from voicebot.telephony import Ended, Recording
@@ -40,11 +40,13 @@ class Account:
         self.turns += 1
         self.opted_out = self.opted_out or turn.decision.do_not_call
 
-    def record_sound(self, folder: Path, request: CallRequest) -> Recording | None:
-        """Begin the recording; without one, where the disk refuses it, the call goes on."""
+    def record_sound(self, config: SessionConfig, request: CallRequest) -> Recording | None:
+        """Begin the recording, if there is to be one; where the disk refuses it, the call goes on."""
+        if config.recordings is None or not request.record:
+            return None
         key = f"{self.started_at:%Y/%m/%d}/{request.call_id}.wav"
         try:
-            recording = Recording(folder / key)
+            recording = Recording(config.recordings / key, config.seal)
         except OSError as error:
             log.warning("call is not recorded", call_id=request.call_id, error=error.strerror)
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from voicebot.call.listening import Noticed
 from voicebot.call.plan import Plan, TakeoverTimes
@@ -16,7 +16,7 @@ from voicebot.domain.audio import Audio
 from voicebot.domain.call import Delivery, TurnResult
 from voicebot.domain.people import Takeover
 from voicebot.domain.ports import AgentDesk, Conversation, Journal
-from voicebot.telephony import Ended, Leg, LegEvent
+from voicebot.telephony import Ended, Leg, LegEvent, Sealing
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class SessionConfig:
     desk: AgentDesk | None = None  # finds agents; None = takeovers go to request.transfer_uri alone
     takeover: TakeoverTimes = field(default_factory=TakeoverTimes)
     overhear_s: float = 15.0  # after the answer, while it is found what answered
+    seal: Callable[[BinaryIO], Sealing] | None = None  # encrypts recordings; None = they are plain WAV files
 
 
 @dataclass(frozen=True, slots=True)

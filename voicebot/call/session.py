@@ -252,8 +252,7 @@ class CallSession:
     def _on_answered(self) -> None:
         self.account.answered_at = datetime.now(UTC)
         assert self._line is not None
-        folder = self.config.recordings if self.request.record else None
-        self._line.start(self.account.record_sound(folder, self.request) if folder is not None else None)
+        self._line.start(self.account.record_sound(self.config, self.request))
         self._overhear(self.config.overhear_s)
         self.config.journal.answered(self.request, self.config.worker)
         self._emit("answered")

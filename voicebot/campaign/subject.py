@@ -10,9 +10,10 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from voicebot.campaign.do_not_call import parse_number
-from voicebot.domain.errors import DataError
+from voicebot.domain.errors import DataError, StoreError
 from voicebot.store.audit import AuditRepository
 from voicebot.store.crypto import NumberVault
+from voicebot.store.recordings import Recordings
 from voicebot.store.session import Database
 from voicebot.store.subjects import Erased, SubjectRepository
 
@@ -32,7 +33,7 @@ def export(
     number: str,
     out: Path,
     actor: str,
-    recordings: Path,
+    recordings: Recordings,
     region: str = "CN",
 ) -> Exported:
     """Write all that is kept about a person into a ZIP: data.json and the recordings.
@@ -46,16 +47,20 @@ def export(
         if not rows:
             raise DataError("nothing is kept about this number")
         AuditRepository(session).add(actor, "subject_export", _subject(vault, number), rows=rows)
-    keys = [row["recording"] for row in found["calls"] if row["recording"]]
-    present = [key for key in keys if (recordings / key).is_file()]
+    present = 0
     try:
         with ZipFile(out, "w", ZIP_DEFLATED) as archive:
             archive.writestr("data.json", json.dumps(found, ensure_ascii=False, indent=1, default=str))
-            for key in present:
-                archive.write(recordings / key, f"recordings/{key}")
+            for key in (row["recording"] for row in found["calls"] if row["recording"]):
+                try:
+                    sound = recordings.wav(key)
+                except StoreError:
+                    continue  # its time to be kept is over
+                archive.writestr(f"recordings/{key}", sound)
+                present += 1
     except OSError as error:
         raise DataError(f"{out} can not be written: {error.strerror}") from error
-    return Exported(out, rows, len(present))
+    return Exported(out, rows, present)
 
 
 def erase(
@@ -105,17 +110,6 @@ def erase(
             models=list(erased.models),
         )
     return erased
-
-
-def delete_recording(root: Path) -> Callable[[str], None]:
-    """Return what deletes a recording under a directory; one that is gone already is no error."""
-
-    def forget(key: str) -> None:
-        path = (root / key).resolve()
-        if path.is_relative_to(root.resolve()):
-            path.unlink(missing_ok=True)
-
-    return forget
 
 
 def _subject(vault: NumberVault, number: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ from voicebot.cli.times import moment
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.errors import DataError
 from voicebot.settings import Settings
+from voicebot.store.audit import AuditRepository
 from voicebot.store.outcomes import CallDetail, OutcomeRepository
 
 calls_app = typer.Typer(help="Look into single calls.", no_args_is_help=True)
@@ -119,6 +121,32 @@ def _candidates(candidates: list[dict[str, Any]], chosen: str) -> Text:
         style = "bold green" if candidate["script_id"] == chosen else ""
         text.append(f"{candidate['script_id']} {candidate['probability']:.2f}  ", style)
     return text if candidates else Text("—", "dim")
+
+
+@calls_app.command()
+def recording(
+    call_id: Annotated[str, typer.Argument(metavar="ID", help="Of the call, or its begin or end.")],
+    out: Annotated[Path, typer.Argument(help="WAV file to write: left the customer, right the bot.")],
+) -> None:
+    """Write the recording of a call to a file, opened. That it was heard goes to the audit log.
+
+    Example:
+      voicebot calls recording 8d41 call.wav && voicebot understand call.wav
+    """
+    settings = Settings()
+    with stored(settings) as store, store.transaction() as session:
+        outcomes = OutcomeRepository(session)
+        whole = outcomes.call(call_id).call_id
+        key = outcomes.recording(whole)
+        if not key:
+            raise DataError("this call has no recording", hint="it was not recorded, or is no longer kept")
+        sound = bootstrap.recordings(settings).wav(key)
+        AuditRepository(session).add(actor(), "hear_recording", f"call:{whole}")
+    try:
+        out.write_bytes(sound)
+    except OSError as error:
+        raise DataError(f"{out} can not be written: {error.strerror}") from error
+    print(out)
 
 
 @calls_app.command()

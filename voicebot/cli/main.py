@@ -20,6 +20,7 @@ from voicebot.cli.demo import demo
 from voicebot.cli.dnc import dnc_app
 from voicebot.cli.doctor import doctor
 from voicebot.cli.feedback import feedback_app
+from voicebot.cli.keys import keys_app
 from voicebot.cli.learn import learn_app
 from voicebot.cli.lexicon import lexicon_app
 from voicebot.cli.models import models_app
@@ -60,6 +61,7 @@ app.add_typer(campaign_app, name="campaign")
 app.add_typer(trunk_app, name="trunk")
 app.add_typer(dnc_app, name="dnc")
 app.add_typer(subject_app, name="subject")
+app.add_typer(keys_app, name="keys")
 app.add_typer(lexicon_app, name="lexicon")
 app.add_typer(models_app, name="models")
 app.add_typer(feedback_app, name="feedback")

@@ -33,7 +33,7 @@ def export(
             number,
             out,
             actor(),
-            settings.home / "recordings",
+            bootstrap.recordings(settings),
             region,
         )
     print(f"{done.rows} rows and {done.recordings} recordings in {done.file}")
@@ -60,7 +60,7 @@ def erase(
             number,
             actor(),
             why,
-            subject.delete_recording(settings.home / "recordings"),
+            bootstrap.recordings(settings).delete,
             region,
         )
     print(

@@ -13,6 +13,7 @@ from voicebot.registry.playbooks import PlaybookDirectories
 from voicebot.service.lines import Lines
 from voicebot.settings import Settings
 from voicebot.store.crypto import NumberVault
+from voicebot.store.recordings import Recordings
 from voicebot.store.session import Database, Transaction
 
 T = TypeVar("T")
@@ -36,6 +37,11 @@ class House:
     def vault(self) -> NumberVault:
         """What opens phone numbers."""
         return bootstrap.vault(self.settings)
+
+    @cached_property
+    def recordings(self) -> Recordings:
+        """The recordings of calls."""
+        return bootstrap.recordings(self.settings)
 
     @cached_property
     def playbooks(self) -> PlaybookDirectories:

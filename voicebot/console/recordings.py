@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import wave
-from pathlib import Path
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel
 
 from voicebot.console.house import House
-from voicebot.domain.errors import DataError
+from voicebot.console.ranges import ranged
+from voicebot.domain.errors import DataError, StoreError
 from voicebot.domain.users import Right
 from voicebot.store.audit import AuditRepository
 from voicebot.store.outcomes import OutcomeRepository
@@ -24,7 +24,7 @@ def recordings(house: House) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/recordings/{call_id}.wav")
-    async def recording(request: Request, call_id: str) -> FileResponse:
+    async def recording(request: Request, call_id: str) -> Response:
         """Send a call's stereo recording: customer left, bot right. Each hearing is logged once."""
         user = request.state.session.user
         if not user.may(Right.HEAR_CALLS):
@@ -38,10 +38,10 @@ def recordings(house: House) -> APIRouter:
             return key
 
         try:
-            path = recording_file(house, await house.query(find))
+            sound = await sound_of(house, await house.query(find))
         except DataError as error:
             raise HTTPException(404, str(error)) from None
-        return FileResponse(path, media_type="audio/wav")
+        return ranged(sound, "audio/wav", request.headers.get("range", ""))
 
     @router.get("/recordings/{call_id}/peaks")
     async def waveform(request: Request, call_id: str) -> Waveform:
@@ -50,7 +50,7 @@ def recordings(house: House) -> APIRouter:
             raise HTTPException(403, "not allowed")
         try:
             key = await house.query(lambda session: OutcomeRepository(session).recording(call_id))
-            return await asyncio.to_thread(peaks, recording_file(house, key))
+            return await asyncio.to_thread(peaks, await sound_of(house, key))
         except DataError as error:
             raise HTTPException(404, str(error)) from None
 
@@ -65,10 +65,10 @@ class Waveform(BaseModel):
     bot: list[float]
 
 
-def peaks(path: Path, slices: int = 600) -> Waveform:
+def peaks(sound_file: bytes, slices: int = 600) -> Waveform:
     """Return the waveform of a 16-bit WAV. Raises DataError if it is another file."""
     try:
-        with wave.open(str(path)) as file:
+        with wave.open(io.BytesIO(sound_file)) as file:
             frames, channels, rate = file.getnframes(), file.getnchannels(), file.getframerate()
             sound = np.frombuffer(file.readframes(frames), "<i2").reshape(-1, channels)
     except (wave.Error, EOFError, ValueError) as error:
@@ -84,12 +84,12 @@ def peaks(path: Path, slices: int = 600) -> Waveform:
     return Waveform(duration_s=frames / rate, customer=lanes[0], bot=lanes[-1])
 
 
-def recording_file(house: House, key: str) -> Path:
-    """Return the file of a recording. Raises DataError if there is none."""
-    folder = (house.settings.home / "recordings").resolve()
-    path = (folder / key).resolve() if key else folder
-    if not path.is_relative_to(folder) or not path.is_file():
+async def sound_of(house: House, key: str) -> bytes:
+    """Return a recording as a WAV file. Raises DataError if there is none."""
+    try:
+        return await asyncio.to_thread(house.recordings.wav, key)
+    except StoreError as error:
         raise DataError(
-            "this call has no recording", hint="it was not recorded, or its time to be kept is over"
-        )
-    return path
+            f"this call has no recording that can be heard ({error.detail})",
+            hint=error.hint or "it was not recorded, or its time to be kept is over",
+        ) from error

@@ -361,3 +361,6 @@ class BlobStore(Protocol):
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """List keys."""
+
+    def delete(self, key: str) -> None:
+        """Delete a blob; one that is gone already is no error."""

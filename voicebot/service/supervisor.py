@@ -63,12 +63,15 @@ class Supervisor:
                 self._child("line", env, log_dir, name=f"line-{index}", args=("--index", str(index)))
                 for index in lines
             ],
+            # Where recordings are made they are shipped from.
+            "shipper": [self._child("shipper", env, log_dir, nice=10)] if settings.blobs else [],
             "dialer": [self._child("dialer", env, log_dir)],
             "jobs": [self._child("jobs", env, log_dir, nice=10)],
             # Above us in the layers: known by its name alone.
             "console": [self._child("console", env, log_dir, module="voicebot.console")],
         }
-        self._groups = {role: planned[role] for role in ROLES if role in roles}
+        wanted = {*roles, *(["shipper"] if "line" in roles else [])}
+        self._groups = {role: group for role, group in planned.items() if role in wanted and group}
         self._watchers: list[asyncio.Task[None]] = []
 
     @staticmethod

@@ -35,7 +35,7 @@ from voicebot.telephony.leg import (
 )
 from voicebot.telephony.library import Registration, UserAgentConfig
 from voicebot.telephony.playout import Playout
-from voicebot.telephony.recording import Recording
+from voicebot.telephony.recording import Recording, Sealing
 from voicebot.telephony.user_agent import UserAgent
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "Recording",
     "Registration",
     "Ringing",
+    "Sealing",
     "TransferEnded",
     "UserAgent",
     "UserAgentConfig",

@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import text
 
+from voicebot import bootstrap
 from voicebot.service.jobs.task import Work
 from voicebot.store.partitions import ensure_partitions
 from voicebot.store.retention import drop_turns, old_recordings, recordings_gone
@@ -32,11 +33,12 @@ def forget_old(work: Work) -> None:
         for name in drop_turns(session, before, work.now):
             log.info("turns dropped", partition=name)
     before = work.now - timedelta(days=work.settings.keep_recordings_days)
+    recordings = bootstrap.recordings(work.settings)
     while not work.stopping.is_set():
         with work.database.transaction() as session:
             found = old_recordings(session, before, work.now)
             for _, key in found:
-                (work.settings.home / "recordings" / key).unlink(missing_ok=True)
+                recordings.delete(key)
             recordings_gone(session, [call for call, _ in found])
         if not found:
             break
