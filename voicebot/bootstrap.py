@@ -226,7 +226,7 @@ def ranker(settings: Settings) -> Ranker:
     import structlog
 
     from voicebot.ranker.fresh import FreshRanker
-    from voicebot.ranker.trained import newest, open_ranker
+    from voicebot.ranker.trained import open_ranker, versions
 
     log = structlog.get_logger()
     roots = model_roots(settings)
@@ -239,7 +239,7 @@ def ranker(settings: Settings) -> Ranker:
             log.info("ranker", version=found.version)
         return found
 
-    return FreshRanker(lambda: newest(roots), load)
+    return FreshRanker(lambda: " ".join(map(str, versions(roots))), load)
 
 
 def policy(settings: Settings) -> DialoguePolicy:
@@ -249,12 +249,16 @@ def policy(settings: Settings) -> DialoguePolicy:
     from voicebot.dialogue.policy import RulePolicy
     from voicebot.dialogue.relation_model import RelationModel
     from voicebot.domain.errors import ModelError
+    from voicebot.ranker.explorer import BanditExplorer
+    from voicebot.ranker.trained import newest
 
+    roots = model_roots(settings)
+    explorer = BanditExplorer(settings.explore, lambda: newest(roots)) if settings.explore else None
     try:
-        return RulePolicy(RelationModel.load(model_roots(settings)))
+        return RulePolicy(RelationModel.load(roots), explorer)
     except ModelError as absent:
         structlog.get_logger().warning("no relation model: relations are read by rules", why=str(absent))
-        return RulePolicy()
+        return RulePolicy(explorer=explorer)
 
 
 def pipeline(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Pipeline:

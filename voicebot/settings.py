@@ -39,6 +39,19 @@ class Settings(BaseSettings):
     models_mirror: str = Field("", description="URL or folder with the files of the model sites")
     prompts_mb: int = Field(2000, description="size of the prompt cache; the unused for longest go first")
     kokoro: Path | None = Field(None, description="directory of Kokoro's weights and voices")
+    explore: float = Field(
+        0.0,
+        ge=0,
+        le=0.2,
+        description="share of decisions in which another good candidate may be said, to learn about it",
+    )
+    retrain_after: int = Field(
+        500, ge=0, description="new samples of a playbook after which its ranker is trained; 0 = never"
+    )
+    retrain_nightly: bool = Field(True, description="train every night where there are new samples")
+    retrain_promote: bool = Field(
+        False, description="a retrained ranker that is better by the rule becomes live without a person"
+    )
     open_playbook: str = Field(
         "", description="playbook for callers without a campaign header, to try the bot; empty = refuse them"
     )

@@ -14,11 +14,11 @@ from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.people import FeedbackOrigin
 from voicebot.domain.script import Action
 from voicebot.learning.estimators import Logged, bootstrap_difference, estimates
-from voicebot.learning.exploration import MOST_EXPLORED, LinearModel, choose, settled, thompson
 from voicebot.learning.gather import hidden
 from voicebot.learning.implicit import Step, signals
 from voicebot.learning.promote import compare
 from voicebot.learning.scores import Judgement, Verdict, sample_weight, verdict
+from voicebot.ranker.exploration import MOST_EXPLORED, LinearModel, choose, settled, thompson
 
 pytestmark = pytest.mark.unit
 

@@ -14,9 +14,9 @@ from voicebot.bench.frame import Options, Result
 from voicebot.bench.learning_picture import curve
 from voicebot.bench.learning_stream import Field, Vector, World
 from voicebot.learning.estimators import Logged, estimates
-from voicebot.learning.exploration import MOST_EXPLORED, REWARD_SCALE, LinearModel, choose
 from voicebot.learning.promote import compare
 from voicebot.learning.scores import THRESHOLD
+from voicebot.ranker.exploration import MOST_EXPLORED, REWARD_SCALE, LinearModel, choose
 
 DECISIONS = 3000
 EVERY = 250  # decisions between two looks at the curve

@@ -1,4 +1,4 @@
-"""`voicebot learn`, and the versions of models: show, candidates, promote, rollback."""
+"""`voicebot learn`: retrain, see how trainings and new models do, compare wordings, estimate, drift."""
 
 from __future__ import annotations
 
@@ -11,27 +11,25 @@ from rich.markup import escape
 from rich.table import Table
 
 from voicebot import bootstrap
-from voicebot.cli.models import models_app
+from voicebot.cli.actor import actor
 from voicebot.cli.playbook import find
 from voicebot.cli.stored import stored
-from voicebot.domain.learning import DriftKind, DriftReport
+from voicebot.domain.learning import DriftKind, DriftReport, Training, TrainingState
 from voicebot.learning import drift_report
 from voicebot.learning.drift import FEWEST
-from voicebot.learning.retrain import Retrained
-from voicebot.learning.retrain import retrain as train_candidate
-from voicebot.registry import models, promotion
+from voicebot.service import training, watching
+from voicebot.service.watching import Watched
 from voicebot.settings import Settings
 from voicebot.store.drift import DriftRepository
-from voicebot.store.samples import SampleRepository
+from voicebot.store.trainings import TrainingRepository
 
-learn_app = typer.Typer(help="Learn from feedback: retrain, compare, promote.", no_args_is_help=True)
+learn_app = typer.Typer(help="Learn from feedback: retrain, compare, watch.", no_args_is_help=True)
 DRIFTS = {
     DriftKind.VOCABULARY: "词汇 new words",
     DriftKind.EMOTION: "情绪 emotion (PSI)",
     DriftKind.CONFIDENCE: "识别置信度 confidence",
     DriftKind.OUT_OF_DOMAIN: "领域外 nothing fitted",
 }
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the model: ranker.")]
 
 
 @learn_app.callback()
@@ -41,41 +39,82 @@ def _group() -> None:
 
 @learn_app.command()
 def retrain(
-    playbook: Annotated[str, typer.Argument(help="Id of an installed playbook, or a YAML file.")],
+    playbook: Annotated[str, typer.Argument(help="Id of an installed playbook.")],
     promote: Annotated[bool, typer.Option(help="Make it live if it is better by the rule.")] = False,
+    queue: Annotated[bool, typer.Option(help="Leave it to the jobs process of voicebot serve.")] = False,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 1,
 ) -> None:
     """Train a candidate from the samples and compare it with the live model on the newest calls.
 
-    Example:
+    Examples:
       voicebot learn retrain consumer_loan --promote
+      voicebot learn retrain consumer_loan --queue
     """
-    from voicebot.ranker.encoder import open_encoder
-    from voicebot.ranker.training import Recipe
-
     settings, console = Settings(), Console(highlight=False)
     book = find(playbook)
-    out = promotion.candidate_place(settings.home, bootstrap.model_roots(settings), "ranker")
     with stored(settings) as store:
-        found = train_candidate(
-            store,
-            book,
-            bootstrap.ranker(settings),
-            open_encoder(),
-            out,
-            Recipe(seed=seed, duals=0),
-            console.print,
-        )
-    console.print(f"{found.samples} samples, {found.gone} left out: their scripts are gone")
-    if not found.written or found.comparison is None:
+        asked = training.ask(store, book.id, actor(), datetime.now(UTC), promote=promote, queue=queue)
+        if queue:
+            console.print(f"asked: {asked}; how far it is: voicebot learn trainings")
+            return
+        done = training.train(settings, store, asked, console.print, seed)
+    console.print(f"{done.samples} samples learnt from")
+    if done.state is TrainingState.NOTHING:
         console.print("nothing written: the examples alone rank as well; more samples may change that")
         return
-    console.print(_compared(found))
-    if promote and found.comparison.promote:
-        promotion.promote(settings.home, "ranker", out.name)
-        console.print(f"live: ranker-{out.name}; running servers take it up between turns")
+    console.print(_compared(done))
+    if done.state is TrainingState.PROMOTED:
+        console.print(f"live: {done.model}; running servers take it up between turns")
     else:
-        console.print(f"candidate: ranker-{out.name}; voicebot models promote ranker {out.name}")
+        console.print(f"candidate: {done.model}; voicebot models promote {done.model.replace('-', ' ')}")
+
+
+@learn_app.command()
+def trainings(
+    playbook: Annotated[str, typer.Argument(help="Id of a playbook; none = of all.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+) -> None:
+    """Show the retrainings: asked for by whom, how far, and what came of them.
+
+    Example:
+      voicebot learn trainings
+    """
+    with stored(Settings()) as store, store.transaction() as session:
+        repository = TrainingRepository(session)
+        found, new = repository.latest(playbook, limit), repository.new_samples()
+    table = Table("asked", "playbook", "by", "state", "step / result", "samples", "model")
+    for one in found:
+        told = one.step or one.error or str(one.comparison.get("why", ""))
+        cells = (
+            one.playbook_id,
+            one.asked_by,
+            one.state.value,
+            escape(told),
+            str(one.samples or ""),
+            one.model,
+        )
+        table.add_row(f"{one.asked_at.astimezone():%m-%d %H:%M}", *cells)
+    console = Console(highlight=False)
+    console.print(table if found else "no training yet: voicebot learn retrain PLAYBOOK")
+    for playbook_id, count in new.items():
+        console.print(f"{playbook_id}: {count} new samples since the last training")
+
+
+@learn_app.command()
+def watch() -> None:
+    """Show how the models that became live lately do, beside the calls before; a job looks every 10 minutes.
+
+    Example:
+      voicebot learn watch
+    """
+    settings = Settings()
+    with stored(settings) as store:
+        found = watching.watched(settings, store, datetime.now(UTC))
+    console = Console(highlight=False)
+    for one in found:
+        console.print(_watched(one))
+    if not found:
+        console.print("no trained model became live in the last 14 days")
 
 
 @learn_app.command()
@@ -123,55 +162,26 @@ def _drifted(report: DriftReport) -> Table:
     return table
 
 
-def _compared(found: Retrained) -> Table:
-    comparison = found.comparison
-    assert comparison is not None
+def _compared(done: Training) -> Table:
+    found = done.comparison
     table = Table("cases", "gain", "95 %", "promote", title="candidate beside the live model, newest calls")
-    span = f"{comparison.low:+.3f} – {comparison.high:+.3f}"
-    verdict = f"{'yes' if comparison.promote else 'no'}: {comparison.why}"
-    table.add_row(str(comparison.cases), f"{comparison.difference:+.3f}", span, verdict)
-    for name, change in comparison.groups.items():
+    span = f"{found['low']:+.3f} – {found['high']:+.3f}"
+    verdict = f"{'yes' if found['promote'] else 'no'}: {found['why']}"
+    table.add_row(str(found["cases"]), f"{found['difference']:+.3f}", span, verdict)
+    for name, change in found["groups"].items():
         table.add_row(name, f"{change:+.3f}", "", "")
     return table
 
 
-@models_app.command()
-def show(
-    name: Name, version: Annotated[str, typer.Argument(help="Of the model; none = the live one.")] = ""
-) -> None:
-    """Show one version: figures, notes, and samples of erased persons it has learnt from."""
-    settings = Settings()
-    manifest = models.load(models.find(bootstrap.model_roots(settings), name, version))
-    with stored(settings) as store, store.transaction() as session:
-        marked = SampleRepository(session).marked().get(manifest.label, 0)
-    console = Console(highlight=False)
-    console.print(f"{manifest.label}  {manifest.notes}")
-    for figure, value in manifest.metrics.items():
-        console.print(f"{figure:32} {value:.3f}")
-    if marked:
-        console.print(f"[yellow]learnt from {marked} samples of erased persons: train it anew[/yellow]")
-
-
-@models_app.command("candidates")
-def candidates_() -> None:
-    """List the models that wait to be promoted."""
-    found = promotion.candidates(Settings().home)
-    for directory in found:
-        print(f"{directory.parent.name} {directory.name}")
-    if not found:
-        print("no candidates; voicebot learn retrain makes one")
-
-
-@models_app.command("promote")
-def promote_(name: Name, version: Annotated[str, typer.Argument(help="Of the candidate.")]) -> None:
-    """Make a candidate the live model. Running servers take it up between turns; no call is dropped."""
-    print(f"live: {promotion.promote(Settings().home, name, version)}")
-
-
-@models_app.command()
-def rollback(name: Name) -> None:
-    """Take the newest trained version out of use: the one before it, at last the shipped one, is live."""
-    settings = Settings()
-    moved = promotion.roll_back(settings.home, name)
-    live = models.find(bootstrap.model_roots(settings), name)
-    print(f"retired: {moved.name}; live: {name} {live.name}")
+def _watched(one: Watched) -> Table:
+    since = f"{one.version.changed_at:%Y-%m-%d %H:%M} UTC"
+    title = f"{one.version.name}-{one.version.version} for {one.playbook_id}, live since {since}"
+    table = Table("guard", "now", "of", "before", "of", "", title=title)
+    for guard in one.guards:
+        cells = (
+            text
+            for hits, of in (guard.now, guard.before)
+            for text in (f"{hits / of:.0%}" if of else "–", str(of))
+        )
+        table.add_row(guard.name, *cells, "[red]worse[/red]" if guard.worse else "good")
+    return table

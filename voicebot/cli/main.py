@@ -23,7 +23,7 @@ from voicebot.cli.feedback import feedback_app
 from voicebot.cli.keys import keys_app
 from voicebot.cli.learn import learn_app
 from voicebot.cli.lexicon import lexicon_app
-from voicebot.cli.models import models_app
+from voicebot.cli.model_versions import versions_app
 from voicebot.cli.outcomes import outcomes
 from voicebot.cli.playbook import playbook_app
 from voicebot.cli.prompts import prompts_app
@@ -63,7 +63,7 @@ app.add_typer(dnc_app, name="dnc")
 app.add_typer(subject_app, name="subject")
 app.add_typer(keys_app, name="keys")
 app.add_typer(lexicon_app, name="lexicon")
-app.add_typer(models_app, name="models")
+app.add_typer(versions_app, name="models")
 app.add_typer(feedback_app, name="feedback")
 app.add_typer(learn_app, name="learn")
 app.add_typer(playbook_app, name="playbook")

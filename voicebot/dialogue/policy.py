@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from voicebot.dialogue import choice, disposition, ladder, progress, relation, wording
+from voicebot.dialogue import choice, disposition, exploring, ladder, progress, relation, wording
 from voicebot.dialogue import state as st
 from voicebot.dialogue.moment import Moment
 from voicebot.dialogue.relation_model import RelationModel
 from voicebot.domain.call import EndCause, Outcome
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
 from voicebot.domain.emotion import EmotionLabel
+from voicebot.domain.ports import Explorer
 from voicebot.domain.script import Action, Playbook, Style
 from voicebot.domain.speech import Utterance
 from voicebot.domain.understanding import Understanding
@@ -26,9 +27,15 @@ _STYLES = {EmotionLabel.ANNOYED: Style.BRISK, EmotionLabel.HESITANT: Style.SOFT}
 class RulePolicy:
     """DialoguePolicy: explicit rules first, then candidates × scene × relation × emotion."""
 
-    def __init__(self, relations: RelationModel | None = None) -> None:
-        """Make a policy; without a model of relations it reads them by rules alone."""
+    def __init__(self, relations: RelationModel | None = None, explorer: Explorer | None = None) -> None:
+        """Make a policy.
+
+        Args:
+            relations: without it, relations are read by rules alone.
+            explorer: without it, the best candidate is always said.
+        """
         self._relations = relations
+        self._explorer = explorer
 
     def begin(self, playbook: Playbook, slots: Mapping[str, str]) -> DialogueState:
         """Return the state before the opening."""
@@ -65,7 +72,7 @@ class RulePolicy:
         before = st.heard(utterance, state, playbook)
         taken_back = before.used != state.used
         moment = _moment(utterance, understanding, relation, candidates, before, playbook, taken_back)
-        reply = ladder.reply(moment)
+        reply, shown = exploring.explore(ladder.reply(moment), moment, self._explorer, seed)
         reply = replace(reply, facts={**progress.learnt(moment, reply.script), **(reply.facts or {})})
         style = _STYLES.get(moment.emotion, Style.NEUTRAL)
         script = reply.script
@@ -84,6 +91,8 @@ class RulePolicy:
             relation=relation,
             scene=state.scene,
             next_scene=after.scene,
+            propensity=next((one.chance for one in shown if script and one.script_id == script.id), 1.0),
+            shown=shown,
             playbook_version=playbook.version,
             protected=bool(script and script.protected),
             expect=after.expect,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicebot.dialogue import callback, phrases
+from voicebot.dialogue import callback, exploring, phrases
 from voicebot.dialogue import state as st
 from voicebot.dialogue.answers import ANY, match
 from voicebot.dialogue.moment import ACKNOWLEDGED, END_FLOOR, FLOOR, Moment, why
@@ -156,7 +156,7 @@ def candidate(moment: Moment) -> Reply | None:
     facts = None
     if script.act == "confirm_time" and (named := callback.hear(moment.text)):
         facts = {st.CALLBACK_TIME: named.relative, st.CALLBACK_SPOKEN: named.spoken}
-    return Reply(script, (why(best),), facts=facts)
+    return Reply(script, (why(best),), facts=facts, rivals=exploring.rivals(moment))
 
 
 def any_answer(moment: Moment) -> Reply | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from voicebot.dialogue.choice import Scored
 from voicebot.domain.dialogue import DialogueState, Exchange
 from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.script import ANY_SCENE, Action, Expect, Playbook, Script
@@ -57,6 +58,7 @@ class Reply:
     unclear: bool = False
     do_not_call: bool = False
     closing: str = ""  # script id of the end that a question for a rating puts off
+    rivals: tuple[Scored, ...] = ()  # that may be said instead to learn about them, the chosen one first
     taken_back: bool = False  # the takeover did not take place
 
 

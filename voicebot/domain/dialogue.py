@@ -70,6 +70,15 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """One of the scripts among which may be explored."""
+
+    script_id: str
+    share: float  # of the ranker's probability, among those shown
+    chance: float  # with which it was chosen
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The script chosen for one utterance, and why."""
 
@@ -83,6 +92,7 @@ class Decision:
     scene: str  # in which the utterance was heard
     next_scene: str
     propensity: float = 1.0  # probability with which the policy chose this script
+    shown: tuple[Shown, ...] = ()  # what it chose among, where others may be tried; () = the best, or a rule
     model_version: str = ""
     playbook_version: str = ""
     protected: bool = False

@@ -93,3 +93,25 @@ class ModelVersion:
     changed_at: datetime
     actor: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How calls went under one version of the ranker."""
+
+    calls: int
+    ended_well: int  # nobody hung up on us or wanted no more calls
+    utterances: int
+    understood: int  # something fitted
+    judged: int  # decisions with a score other than the threshold
+    liked: int  # above it
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One share that a watch guards, under the new version and before."""
+
+    name: str  # ended_well, understood, liked
+    now: tuple[int, int]  # hits, of
+    before: tuple[int, int]
+    worse: bool  # beyond doubt

@@ -130,6 +130,18 @@ class SampleSource(Protocol):
         """Return the samples of a playbook, in a fixed order."""
 
 
+class Explorer(Protocol):
+    """Departs from the best candidate in a bounded share of decisions, so that others can be learnt about."""
+
+    def explore(
+        self, playbook_id: str, shown: Sequence[tuple[str, float]], seed: int
+    ) -> tuple[int, tuple[float, ...]]:
+        """Return which of the shown (script id and share; best first) is said, and how likely each was.
+
+        Pure in its seed.
+        """
+
+
 class DialoguePolicy(Protocol):
     """Chooses one script (话术决策) and advances the state. Pure: same input, same output."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,13 @@ from voicebot.domain.understanding import Understanding
 from voicebot.learning.promote import Comparison, compare
 from voicebot.ranker import playbook_training as training
 from voicebot.ranker.encoder import Encoder
+from voicebot.ranker.explorer import Bandit, Tried
 from voicebot.ranker.history import pairs
 from voicebot.ranker.trained import TrainedRanker
 from voicebot.ranker.training import Recipe
+from voicebot.registry import models
+from voicebot.registry.models import Manifest
+from voicebot.store.decisions import DecisionRepository, LoggedDecision
 from voicebot.store.samples import SampleRepository, StoredSample, as_sample
 from voicebot.store.session import Database
 
@@ -33,8 +37,8 @@ class Retrained:
 
     samples: int  # learnt from
     gone: int  # of scripts that the playbook has no more
-    written: bool  # False: cross-validation found no gain over the examples
-    comparison: Comparison | None  # with the live model; None = not written
+    manifest: Manifest | None  # None: cross-validation found no gain over the examples, nothing was written
+    comparison: Comparison | None  # with the live model
 
 
 def retrain(
@@ -52,19 +56,45 @@ def retrain(
     """
     with database.transaction() as session:
         stored = SampleRepository(session).of_playbook(playbook.id)
+        logged = DecisionRepository(session).logged(playbook.id)
     older, newest = split(stored)
     past, gone = pairs([as_sample(one) for one in older], playbook)
+    progress(f"{len(past)} samples of older conversations, {gone} left out: their scripts are gone")
     manifest, _ = training.train(playbook, past, encoder, out, recipe, progress)
     if manifest is None:
-        return Retrained(len(past), gone, written=False, comparison=None)
+        return Retrained(len(past), gone, manifest=None, comparison=None)
+    bandit = Bandit(tuple(playbook.scripts))
+    tried = bandit.learn(_tried(one) for one in logged)
+    data = _data(playbook, older) | {"explored_decisions": str(tried)}
+    files = {**manifest.files, bandit.save(out): ""}
+    manifest = models.save(out, replace(manifest, files=files, data=data))
     with database.transaction() as session:
         SampleRepository(session).learnt(manifest.label, older)
+    progress("comparing with the live model on the newest conversations")
     cases = [one for one in newest if one.weight > 0 and one.script_id in playbook.scripts]
-    candidate = TrainedRanker.load(out)
+    candidate = TrainedRanker.load(out, encoders={encoder.name: encoder})
     found = compare(
         _right(candidate, cases, playbook), _right(live, cases, playbook), _groups(cases), recipe.seed
     )
-    return Retrained(len(past), gone, written=True, comparison=found)
+    progress(found.why)
+    return Retrained(len(past), gone, manifest, found)
+
+
+def _tried(one: LoggedDecision) -> Tried:
+    return Tried(
+        tuple((shown.script_id, shown.share) for shown in one.shown), one.script_id, one.score, one.belief
+    )
+
+
+def _data(playbook: Playbook, learnt: Sequence[StoredSample]) -> dict[str, str]:
+    """Return what a model learnt from, for its manifest."""
+    data = {"playbook": playbook.id, "playbook_version": playbook.version, "samples": str(len(learnt))}
+    if learnt:
+        data |= {
+            "samples_from": f"{min(one.at for one in learnt):%Y-%m-%d %H:%M} UTC",
+            "samples_to": f"{max(one.at for one in learnt):%Y-%m-%d %H:%M} UTC",
+        }
+    return data
 
 
 def split(samples: Sequence[StoredSample]) -> tuple[list[StoredSample], list[StoredSample]]:

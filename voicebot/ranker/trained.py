@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 
 import numpy as np
 
@@ -86,18 +86,27 @@ class TrainedRanker:
         self._examples = examples
         self.version = f"{label}+{examples.version}"
         self.encoder = blend.encoder
+        self.playbook = blend.playbook
         self._lock = Lock()
         self._banks: OrderedDict[tuple[str, str], Bank] = OrderedDict()
 
     @classmethod
-    def load(cls, directory: Path, kept: Path | None = None) -> TrainedRanker:
+    def load(
+        cls, directory: Path, kept: Path | None = None, encoders: dict[str, Encoder] | None = None
+    ) -> TrainedRanker:
         """Load a model with its encoder. Raises ModelError if a file or the encoder is amiss.
 
-        `kept`: the file in which the encoder keeps its vectors of playbooks.
+        Args:
+            directory: of the version.
+            kept: the file in which the encoder keeps its vectors of playbooks.
+            encoders: those that are open already, by name; takes up what is opened.
         """
         manifest = models.load(directory)
         blend = Blend.load(directory)
-        encoder: Encoder = open_encoder(blend.encoder, kept)
+        open_ones = {} if encoders is None else encoders
+        if blend.encoder not in open_ones:
+            open_ones[blend.encoder] = open_encoder(blend.encoder, kept)
+        encoder = open_ones[blend.encoder]
         if isinstance(encoder, E5Encoder) and VECTORS in manifest.files:
             encoder.recall(directory / VECTORS)
         model = RankingModel.load(directory, encoder)
@@ -165,17 +174,45 @@ def context(understanding: Understanding, state: DialogueState) -> Context:
     )
 
 
-def open_ranker(roots: Sequence[Path], kept: Path | None = None) -> tuple[ExampleRanker | TrainedRanker, str]:
-    """Return the newest trained ranker, else the one by examples alone, and why it is that.
+class TrainedRankers:
+    """Trained rankers of several playbooks, each for its own. Thread-safe."""
+
+    def __init__(self, rankers: Sequence[TrainedRanker]) -> None:
+        """Take one ranker a playbook; the first one ranks for playbooks that have none."""
+        self._rankers = {ranker.playbook: ranker for ranker in reversed(rankers)}
+        self._first = rankers[0]
+        self._turn = local()
+
+    @property
+    def version(self) -> str:
+        """The version that this thread's last turn was ranked by."""
+        return str(getattr(self._turn, "version", self._first.version))
+
+    def rank(
+        self,
+        understanding: Understanding,
+        state: DialogueState,
+        playbook: Playbook,
+        allowed: Sequence[str],
+        k: int = 5,
+    ) -> tuple[Candidate, ...]:
+        """Return up to k of the allowed script ids, most probable first."""
+        ranker = self._rankers.get(playbook.id, self._first)
+        self._turn.version = ranker.version
+        return ranker.rank(understanding, state, playbook, allowed, k)
+
+
+def open_ranker(
+    roots: Sequence[Path], kept: Path | None = None
+) -> tuple[ExampleRanker | TrainedRanker | TrainedRankers, str]:
+    """Return the newest trained ranker of each playbook, else the one by examples alone, and why it is that.
 
     The examples are compared by meaning too where the sentence encoder is installed. A model that
-    was trained without it gives way to them there: by cross-validation they rank better.
+    was trained without it gives way to them there: by cross-validation they rank better. One that is
+    broken gives way to the version before it.
     """
-    trained, encoder, why = None, None, ""
-    try:
-        trained = TrainedRanker.load(models.find(roots, NAME), kept)
-    except ModelError as absent:
-        why = str(absent)
+    rankers, why = _trained(roots, kept)
+    encoder = None
     try:
         encoder = open_encoder(kept=kept)
         if isinstance(encoder, E5Encoder):
@@ -183,16 +220,41 @@ def open_ranker(roots: Sequence[Path], kept: Path | None = None) -> tuple[Exampl
     except ModelError as absent:
         # without vectors that came along they are computed at the first start
         why = why or str(absent)
-    if trained is not None and (trained.encoder or encoder is None):
-        return trained, ""
-    if trained is not None:
-        why = f"{trained.version} was trained without the sentence encoder: voicebot train ranker"
+    usable = [ranker for ranker in rankers if ranker.encoder or encoder is None]
+    if usable:
+        return (usable[0] if len(usable) == 1 else TrainedRankers(usable)), ""
+    if rankers:
+        why = f"{rankers[0].version} was trained without the sentence encoder: voicebot train ranker"
     return ExampleRanker(encoder), why
 
 
-def newest(roots: Sequence[Path]) -> str:
-    """Return what names the ranker that `open_ranker` would open; "" = by examples alone."""
-    try:
-        return str(models.find(roots, NAME))
-    except ModelError:
-        return ""
+def _trained(roots: Sequence[Path], kept: Path | None) -> tuple[list[TrainedRanker], str]:
+    """Return the newest ranker of each playbook that can be loaded, and why a newer one can not."""
+    found: dict[str, TrainedRanker] = {}
+    encoders: dict[str, Encoder] = {}
+    why = f"no {NAME} model in {', '.join(str(root / NAME) for root in roots)}"
+    for directory in versions(roots):
+        try:
+            if Blend.load(directory).playbook not in found:
+                ranker = TrainedRanker.load(directory, kept, encoders)
+                found[ranker.playbook] = ranker
+        except ModelError as broken:
+            why = str(broken)
+    return list(found.values()), why
+
+
+def versions(roots: Sequence[Path]) -> list[Path]:
+    """Return the directory of every version of the ranker, the newest first; earlier roots win a tie."""
+    listed = [path for root in roots for path in models.installed((root,)) if path.parent.name == NAME]
+    return sorted(listed, key=lambda path: models.order(path.name), reverse=True)
+
+
+def newest(roots: Sequence[Path]) -> dict[str, Path]:
+    """Return where the newest ranker of each playbook lies."""
+    found: dict[str, Path] = {}
+    for directory in versions(roots):
+        try:
+            found.setdefault(Blend.load(directory).playbook, directory)
+        except ModelError:
+            continue  # it is not used, and `open_ranker` says why
+    return found

@@ -30,6 +30,7 @@ class Manifest:
     feature_version: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     notes: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)  # what it learnt from: playbook, span, counts
 
     @property
     def label(self) -> str:
@@ -82,7 +83,7 @@ def installed(roots: Sequence[Path]) -> list[Path]:
     found = {
         path.parent for root in roots for path in root.glob(f"*/*/{MANIFEST}") if is_version(path.parent.name)
     }
-    newest_first = sorted(found, key=lambda directory: _order(directory.name), reverse=True)
+    newest_first = sorted(found, key=lambda directory: order(directory.name), reverse=True)
     return sorted(newest_first, key=lambda directory: directory.parent.name)
 
 
@@ -97,10 +98,10 @@ def find(roots: Sequence[Path], name: str, version: str = "") -> Path:
     for root in roots:
         for directory in sorted((root / name).glob("*")):
             if (directory / MANIFEST).is_file() and _VERSION.fullmatch(directory.name):
-                found.setdefault(_order(directory.name), directory)
+                found.setdefault(order(directory.name), directory)
     if version:
-        if _VERSION.fullmatch(version) and _order(version) in found:
-            return found[_order(version)]
+        if _VERSION.fullmatch(version) and order(version) in found:
+            return found[order(version)]
     elif found:
         return found[max(found)]
     places = ", ".join(str(root / name) for root in roots)
@@ -113,7 +114,7 @@ def find(roots: Sequence[Path], name: str, version: str = "") -> Path:
 def next_version(roots: Sequence[Path], name: str) -> Path:
     """Return the directory under the first root for a version newer than that of any root."""
     there = [path.name for root in roots for path in (root / name).glob("*")]
-    taken = [_order(version)[0] for version in there if is_version(version)]
+    taken = [order(version)[0] for version in there if is_version(version)]
     return roots[0] / name / str(max(taken, default=0) + 1)
 
 
@@ -139,7 +140,8 @@ def _verify(directory: Path, name: str, expected: str) -> None:
         )
 
 
-def _order(version: str) -> tuple[int, ...]:
+def order(version: str) -> tuple[int, ...]:
+    """Return a version as it is compared with others."""
     return tuple(int(part) for part in version.split("."))
 
 

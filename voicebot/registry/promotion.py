@@ -26,11 +26,17 @@ def candidates(home: Path) -> list[Path]:
     return models.installed((home / CANDIDATES,))
 
 
-def promote(home: Path, name: str, version: str) -> Path:
-    """Make a candidate the live model; return its new place. Raises ModelError."""
-    source = home / CANDIDATES / name / version
-    if not source.is_dir():
+def waiting(home: Path, name: str, version: str) -> Path:
+    """Return where a candidate, or a version that was taken back, lies. Raises ModelError."""
+    places = [home / place / name / version for place in (CANDIDATES, RETIRED)]
+    if not models.is_version(version) or not any(place.is_dir() for place in places):
         raise ModelError(f"no candidate {name} {version}", hint="voicebot models candidates lists them")
+    return next(place for place in places if place.is_dir())
+
+
+def promote(home: Path, name: str, version: str) -> Path:
+    """Make a candidate, or a version that was taken back, live; return its new place. Raises ModelError."""
+    source = waiting(home, name, version)
     models.load(source)  # verifies every file
     return _move(source, home / LIVE / name / version)
 

@@ -26,6 +26,7 @@ class Choice:
     index: int
     propensity: float
     explored: bool
+    chances: tuple[float, ...] = ()  # of each of the shown
 
 
 class LinearModel:
@@ -68,6 +69,7 @@ def choose(
     share: float = MOST_EXPLORED,
     alpha: float = 0.5,
     protected: bool = False,
+    best: int | None = None,
 ) -> Choice:
     """Choose among the shown scripts: the best, or in a share of decisions the one LinUCB is curious about.
 
@@ -81,16 +83,17 @@ def choose(
         share: of decisions that explore, at most MOST_EXPLORED.
         alpha: how much uncertainty counts in the upper bound.
         protected: no exploration here.
+        best: which of the shown is said when nothing is explored; None = the one expected to earn most.
     """
     expected = model.expected(shown)
-    best = int(np.argmax(expected))
+    best = int(np.argmax(expected)) if best is None else best
     share = 0.0 if protected or len(shown) < 2 else min(share, MOST_EXPLORED)
     curious = int(np.argmax(expected + alpha * model.spread(shown)))
     chances = np.full(len(shown), share / 2 / len(shown))
     chances[best] += 1 - share
     chances[curious] += share / 2
     index = int(chance.choice(len(shown), p=chances / chances.sum()))
-    return Choice(index, float(chances[index]), index != best)
+    return Choice(index, float(chances[index]), index != best, tuple(float(one) for one in chances))
 
 
 def thompson(
