@@ -6,6 +6,7 @@ import csv
 import hashlib
 import importlib.util
 import math
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from voicebot.bench.telephone import read, telephone
 from voicebot.domain.audio import Audio
@@ -21,7 +23,7 @@ from voicebot.domain.errors import ModelError, RecognitionError
 from voicebot.domain.script import Style
 from voicebot.domain.speech import Expectation, Transcript
 from voicebot.registry import resources
-from voicebot.speech.recognition import sound, weights
+from voicebot.speech.recognition import sound, vocabulary, weights
 from voicebot.speech.recognition.decoder import Decoder
 from voicebot.speech.recognition.scoring import TextScorer
 from voicebot.speech.recognition.vosk import VoskRecognizer
@@ -255,7 +257,7 @@ def test_vosk_hears_words_with_their_own_times_while_they_come(clips: list[tuple
 
 
 def test_given_texts_are_scored_as_the_engine_itself_does(model: Path, test_data: Path) -> None:
-    scorer = TextScorer(model / "model.bin")
+    scorer = TextScorer(model / "model.bin", vocabulary.read(model).kept)
     decoder = Decoder(model, 12.0, scorer)
     audio = word(test_data, "不用")
     decoded = decoder.decode(sound.at_engine_rate(audio.pcm, audio.rate_hz))
@@ -271,6 +273,23 @@ def test_given_texts_are_scored_as_the_engine_itself_does(model: Path, test_data
         score == -math.inf or score == pytest.approx(full, abs=1e-3)
         for score, full in zip(pruned, scores, strict=True)
     )
+
+
+def test_what_people_say_is_spelt_with_the_tokens_that_are_kept(model: Path) -> None:
+    kept = vocabulary.read(model)
+    assert len(kept.kept) < kept.size / 3
+    tokens = Tokenizer.from_file(str(model / "tokenizer.json"))
+    books = sorted(resources.playbooks_dir().glob("*.yaml"))
+    assert len(books) > 1
+    for book in books:
+        said = re.findall("[\u4e00-\u9fff，。？！]+", book.read_text(encoding="utf-8"))
+        assert not [text for text in said if not _spelt(kept, tokens, text)]
+    assert _spelt(kept, tokens, " Please leave a message after the beep: the subscriber is unavailable")
+    assert not _spelt(kept, tokens, "Здравствуйте")
+
+
+def _spelt(kept: vocabulary.Vocabulary, tokens: Tokenizer, text: str) -> bool:
+    return kept.numbers(tokens.encode(text, add_special_tokens=False).ids) is not None
 
 
 def test_weights_that_are_packed_in_another_way_are_refused_by_the_scorer(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from voicebot.domain.errors import ModelError
-from voicebot.speech.recognition import sound
+from voicebot.speech.recognition import sound, vocabulary
 from voicebot.speech.recognition.scoring import F32, TextScorer
 from voicebot.text.normalise import comparable
 
@@ -25,6 +25,8 @@ _FEWEST_TOKENS = 12
 _SHORT = 4  # hanzi
 PROMPT = "不需要，谢谢。可以。是的，你说。好的。"  # answers, in simplified hanzi with punctuation
 _SURE_OF_ENGLISH = 0.5  # Mandarin has 0.02 at most, even on the telephone
+_NARROW_S = 9.0  # is room enough for a sentence; of a mere answer more is heard in a whole window
+_SENTENCE_S, _ROOM_S = 2.0, 1.0
 _ENCODER_STEP = 320  # samples a frame of the encoder's output: 20 ms
 _ENDING_FRAMES = 10
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
@@ -67,9 +69,11 @@ class Decoder:
             if not (directory / name).is_file():
                 raise ModelError(f"{directory / name} is missing", hint="run: voicebot doctor")
         before = _threads()
+        self._vocabulary = vocabulary.read(directory)
         try:
             self._model = WhisperModel(
                 str(directory),
+                files=vocabulary.files(directory, self._vocabulary),
                 device="cpu",
                 compute_type="int8",
                 cpu_threads=1,
@@ -83,29 +87,38 @@ class Decoder:
             ) from broken
         self._own = _threads() - before
         self._scorer = scorer
-        self._tokenizer = Tokenizer(
-            self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language="zh"
-        )
-        self._prompt = self._model.get_prompt(
-            self._tokenizer, self._tokenizer.encode(PROMPT), without_timestamps=True
-        )
-        self._no_prompt = self._model.get_prompt(self._tokenizer, [], without_timestamps=True)
-        english = Tokenizer(
-            self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language="en"
-        )
-        self._english = self._model.get_prompt(english, [], without_timestamps=True)
-        self._frames = int(window_s * sound.ENGINE_RATE_HZ) // self._model.feature_extractor.hop_length
+        multilingual = self._vocabulary.multilingual
+
+        def speaking(language: str) -> Tokenizer:
+            return Tokenizer(self._model.hf_tokenizer, multilingual, task="transcribe", language=language)
+
+        self._tokenizer, english = speaking("zh"), speaking("en")
+        self._prompt = self._begin(self._tokenizer, PROMPT)
+        self._no_prompt = self._begin(self._tokenizer)
+        self._english = self._begin(english)
+        self._narrow = self._frames_of(min(_NARROW_S, window_s))
+        self._frames = self._frames_of(window_s)
+
+    def _frames_of(self, seconds: float) -> int:
+        return int(seconds * sound.ENGINE_RATE_HZ) // int(self._model.feature_extractor.hop_length)
+
+    def _begin(self, tokenizer: Any, before: str = "") -> list[int]:
+        """Return the tokens before every text in a language, as if `before` had been said already."""
+        own = self._model.get_prompt(tokenizer, tokenizer.encode(before), without_timestamps=True)
+        numbers = self._vocabulary.numbers(own)
+        if numbers is None:
+            raise ModelError("the model knows no Mandarin", hint="use a multilingual Whisper model")
+        return numbers
 
     def encode(self, samples: sound.F32) -> Encoded:
         """Return the encoder's view of at most one window of 16 kHz speech."""
         began = time.thread_time(), self._cpu_s()
-        features = self._model.feature_extractor(samples)[:, : self._frames]
+        room = self._narrow if _is_sentence(samples) else self._frames
+        features = self._model.feature_extractor(samples)[:, :room]
         # silence, as in its training: padded with zeros, which are sound, it stops after the first words
-        features = np.pad(
-            features, ((0, 0), (0, self._frames - features.shape[1])), constant_values=features.min()
-        )
+        features = np.pad(features, ((0, 0), (0, room - features.shape[1])), constant_values=features.min())
         view = self._model.encode(features)
-        end = max(1, min(samples.size // _ENCODER_STEP, self._frames // 2))
+        end = max(1, min(samples.size // _ENCODER_STEP, room // 2))
         ending = np.array(view)[0, max(0, end - _ENDING_FRAMES) : end].mean(axis=0)
         return Encoded(view, ending, time.thread_time() - began[0] + self._cpu_s() - began[1])
 
@@ -146,18 +159,28 @@ class Decoder:
         """
         if self._scorer is None or decoded.memory is None:
             return [-inf] * len(texts)
-        tokens = [self._tokenizer.encode(text) for text in texts]
-        ends = [self._tokenizer.eot, *self._tokenizer.encode("。")]
-        return self._scorer.score(self._scorer.listen(decoded.memory), self._no_prompt, tokens, ends, floor)
+        spelt = [self._vocabulary.numbers(self._tokenizer.encode(text)) for text in texts]
+        ends = self._vocabulary.numbers((self._tokenizer.eot, *self._tokenizer.encode("。"))) or []
+        memory = self._scorer.listen(decoded.memory)
+        known = [tokens for tokens in spelt if tokens is not None]
+        scores = iter(self._scorer.score(memory, self._no_prompt, known, ends, floor))
+        return [-inf if tokens is None else next(scores) for tokens in spelt]
 
     def overhear(self, samples: sound.F32) -> str:
         """Return what a network or a mailbox may be saying, in Mandarin or English; nothing is suggested."""
         encoded = self.encode(samples)
         most_tokens = max(_FEWEST_TOKENS, int(samples.size / sound.ENGINE_RATE_HZ * TOKENS_PER_S))
-        language, chance = self._model.model.detect_language(encoded.view)[0][0]
-        prompt = self._english if language == "<|en|>" and chance >= _SURE_OF_ENGLISH else self._no_prompt
+        prompt = self._english if self._is_english(encoded) else self._no_prompt
         hypotheses, _ = self._generate(encoded.view, prompt, most_tokens)
         return hypotheses[0][0] if hypotheses else ""
+
+    def _is_english(self, encoded: Encoded) -> bool:
+        """Whether the model is sure of English; without a scorer everything is taken for Mandarin."""
+        if self._scorer is None or not self._vocabulary.multilingual:
+            return False
+        start, language = self._english[:2]
+        memory = self._scorer.listen(np.array(encoded.view)[0].astype(np.float32))
+        return float(np.exp(self._scorer.follow(memory, [start])[language])) >= _SURE_OF_ENGLISH
 
     def _generate(self, encoded: Any, prompt: list[int], most_tokens: int) -> tuple[Texts, float]:
         """Return (text, log probability) pairs, best first, and the best one's mean per token."""
@@ -173,7 +196,8 @@ class Decoder:
         )[0]
         hypotheses = []
         for tokens, score in zip(found.sequences_ids, found.scores, strict=True):
-            text = self._tokenizer.decode([token for token in tokens if token < self._tokenizer.eot])
+            own = self._vocabulary.own(tokens)
+            text = self._tokenizer.decode([token for token in own if token < self._tokenizer.eot])
             hypotheses.append((text.strip(), score * (len(tokens) + 1)))
         return tuple(hypotheses), found.scores[0] if found.scores else -9.0
 
@@ -185,6 +209,13 @@ class Decoder:
 def is_short(text: str) -> bool:
     """Whether a text may be a mere answer, that the prompt may have put into the customer's mouth."""
     return 0 < len(comparable(text)) <= _SHORT
+
+
+def _is_sentence(samples: sound.F32) -> bool:
+    """Whether it is as long as a sentence, and leaves a narrow window some silence at its end."""
+    span = sound.voiced_span(samples)
+    fits = samples.size <= (_NARROW_S - _ROOM_S) * sound.ENGINE_RATE_HZ
+    return fits and span is not None and span[1] - span[0] >= _SENTENCE_S
 
 
 def _threads() -> frozenset[str]:

@@ -7,11 +7,9 @@ over its nodes gives the probability of every text. Checked against CTranslate2 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +17,13 @@ from scipy.special import erf
 from threadpoolctl import ThreadpoolController
 
 from voicebot.domain.errors import ModelError
+from voicebot.speech.recognition import model_file
 
 F32 = NDArray[np.float32]
 Memory = tuple[list[F32], ...]  # keys and values of each layer
 
 _HEAD = 64  # width of an attention head in every Whisper
-_TYPES = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}
+_EMBEDDINGS = "embeddings/weight"
 _LONGEST = 60  # tokens of a text
 
 
@@ -47,11 +46,19 @@ class Layer:
 class TextScorer:
     """The decoder half of a Whisper model in CTranslate2 form. Immutable; any thread may use it."""
 
-    def __init__(self, path: Path) -> None:
-        """Read model.bin (about 200 MB of memory for whisper-base). Raises ModelError."""
-        weights = _read(path)
+    def __init__(self, path: Path, kept: Sequence[int] | None = None) -> None:
+        """Read model.bin (about 120 MB of memory for whisper-base in Mandarin).
+
+        Args:
+            path: of the file.
+            kept: the tokens to know (see `vocabulary.Vocabulary`), numbered in this order; None = all.
+
+        Raises:
+            ModelError: it is no Whisper model, or packed in another way.
+        """
+        weights = _read(path, kept)
         count = sum(name.endswith("/ffn/linear_0/weight") for name in weights)
-        self._embeddings = weights["embeddings/weight"]
+        self._embeddings = weights[_EMBEDDINGS]
         self._positions = weights["position_encodings/encodings"]
         self._norm = (weights["layer_norm/gamma"], weights["layer_norm/beta"])
         self._threads = ThreadpoolController()
@@ -61,6 +68,12 @@ class TextScorer:
         """Return the encoder's output, (frames, width), as the layers look at it: half of the cost."""
         with self._threads.limit(limits=1, user_api="blas"):
             return tuple(np.split(_linear(memory, layer.key_value), 2, axis=1) for layer in self._layers)
+
+    def follow(self, memory: Memory, start: Sequence[int]) -> F32:
+        """Return the natural logarithm of each token's probability after the tokens of `start`."""
+        with self._threads.limit(limits=1, user_api="blas"):
+            last = self._decode(memory, _Trie(start, [()]))[-1:]
+            return np.asarray(self._logprobs(last)[0], np.float32)
 
     def score(
         self,
@@ -82,7 +95,7 @@ class TextScorer:
         with self._threads.limit(limits=1, user_api="blas"):
             kept = list(range(len(texts)))
             if floor > -np.inf:
-                first = self._logprobs(self._decode(memory, _Trie(start, [()]))[-1:])[0]
+                first = self.follow(memory, start)
                 kept = [index for index, text in enumerate(texts) if text and first[text[0]] >= floor]
             scores = [-np.inf] * len(texts)
             if kept:
@@ -191,34 +204,18 @@ def _layer(weights: dict[str, F32], place: str) -> Layer:
     )
 
 
-def _read(path: Path) -> dict[str, F32]:
-    """Return the decoder's arrays of a CTranslate2 model file (binary version 6)."""
-    found: dict[str, F32] = {}
+def _read(path: Path, kept: Sequence[int] | None) -> dict[str, F32]:
+    """Return the decoder's arrays of a CTranslate2 model file, of the tokens only the kept ones."""
     try:
-        with path.open("rb") as file:
-            (version,) = _numbers(file, "<I")
-            _name(file)
-            _, count = _numbers(file, "<II")
-            for _ in range(count):
-                name = _name(file)
-                (rank,) = _numbers(file, "<B")
-                shape = _numbers(file, f"<{rank}I")
-                kind, size = _numbers(file, "<BI")
-                data = file.read(size)
-                if name.startswith("decoder/") and rank:
-                    array: Any = np.frombuffer(data, _TYPES[kind]).reshape(shape)
-                    found[name.removeprefix("decoder/")] = array.astype(np.float32)
-    except (OSError, struct.error, KeyError, ValueError, UnicodeDecodeError) as broken:
+        data = path.read_bytes()
+    except OSError as broken:
         raise ModelError(f"{path} is no Whisper model that can be read ({broken!r})") from broken
-    if version != 6 or "embeddings/weight" not in found:
-        raise ModelError(f"{path} is of version {version}, not 6, or holds no decoder")
+    found = dict[str, F32]()
+    for stored in model_file.arrays(data, str(path))[0]:
+        if stored.name.startswith("decoder/") and stored.shape:
+            name = stored.name.removeprefix("decoder/")
+            rows = stored.array[list(kept)] if name == _EMBEDDINGS and kept is not None else stored.array
+            found[name] = rows.astype(np.float32)
+    if _EMBEDDINGS not in found:
+        raise ModelError(f"{path} holds no decoder")
     return found
-
-
-def _numbers(file: BinaryIO, form: str) -> tuple[int, ...]:
-    return struct.unpack(form, file.read(struct.calcsize(form)))
-
-
-def _name(file: BinaryIO) -> str:
-    (length,) = _numbers(file, "<H")
-    return file.read(length)[:-1].decode()

@@ -19,7 +19,7 @@ import structlog
 
 from voicebot.domain.errors import ModelError, RecognitionError
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript
-from voicebot.speech.recognition import sound
+from voicebot.speech.recognition import sound, vocabulary
 from voicebot.speech.recognition.answers import (
     Correction,
     Expected,
@@ -288,7 +288,7 @@ def _best(part: Decoded) -> str:
 def _scorer(directory: Path) -> TextScorer | None:
     """Return what scores given texts, None for a model that is packed in another way."""
     try:
-        return TextScorer(directory / "model.bin")
+        return TextScorer(directory / "model.bin", vocabulary.read(directory).kept)
     except ModelError as other:
         structlog.get_logger().warning("expected answers are matched by text only", why=other.detail)
         return None
