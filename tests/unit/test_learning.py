@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 
 from voicebot.domain.call import Disposition, EndCause
 from voicebot.domain.emotion import EmotionLabel
-from voicebot.domain.people import FeedbackOrigin
+from voicebot.domain.people import FeedbackOrigin, SuggestionUse
 from voicebot.domain.script import Action
 from voicebot.learning.estimators import Logged, bootstrap_difference, estimates
-from voicebot.learning.gather import hidden
+from voicebot.learning.gather import hidden, samples_of
 from voicebot.learning.implicit import Step, signals
 from voicebot.learning.promote import compare
-from voicebot.learning.scores import Judgement, Verdict, sample_weight, verdict
+from voicebot.learning.scores import THRESHOLD, Judgement, Verdict, sample_weight, verdict
 from voicebot.ranker.exploration import MOST_EXPLORED, LinearModel, choose, settled, thompson
+from voicebot.store.feedback import Feedback
+from voicebot.store.samples import FinishedCall, JudgedTurn
 
 pytestmark = pytest.mark.unit
 
@@ -73,6 +75,35 @@ def test_what_follows_a_script_judges_it() -> None:
     assert signals([step(1)], EndCause.BOT_HUNG_UP, Disposition.INTERESTED)[0].name == "reached"
     assert signals([step(1)], EndCause.BOT_HUNG_UP, Disposition.REFUSED) == []
     assert signals([], EndCause.NO_ANSWER, Disposition.NO_ANSWER) == []
+
+
+def conducted(*, delivered: str | None, matches: str = "") -> FinishedCall:
+    """A call in which a person answered a customer, beside the bot's proposal `pitch`."""
+    turn = JudgedTurn(
+        1, AT, "pitch", "浪花贷", "say", "利息多少", "speech", "calm", "opening", (), {}, None, matches, delivered
+    )
+    return FinishedCall("c", "loan", "customer_hung_up", "undecided", False, True, {}, (turn,))
+
+
+def clicked(script_id: str, use: SuggestionUse) -> Feedback:
+    return Feedback("c", 1, AT, CLICK, "li", use.value, script_id, "", "", use.score, 0.5)
+
+
+def weights(call: FinishedCall, *judged: Feedback) -> dict[str, float]:
+    return {sample.script_id: sample.weight for sample in samples_of(call, judged, THRESHOLD)}
+
+
+def test_what_a_person_really_said_becomes_the_sample_not_what_was_proposed() -> None:
+    assert weights(conducted(delivered="年化四个点", matches="rate")) == {"rate": 0.5}
+    assert weights(conducted(delivered="我说两句别的")) == {}
+    assert weights(conducted(delivered=None)) == {}
+
+
+def test_a_click_judges_the_script_that_was_clicked() -> None:
+    call = conducted(delivered="年化四个点", matches="rate")
+    used, dismissed = clicked("term", SuggestionUse.USED), clicked("pitch", SuggestionUse.DISMISSED)
+    assert weights(call, used, dismissed) == {"term": 0.5, "pitch": -0.5, "rate": 0.5}
+    assert weights(call, clicked("rate", SuggestionUse.DISMISSED)) == {"rate": -0.5}
 
 
 def test_numbers_and_what_is_known_of_a_contact_are_hidden() -> None:

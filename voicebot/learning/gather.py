@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import structlog
 
 from voicebot.domain.call import Disposition, EndCause
 from voicebot.domain.emotion import EmotionLabel
-from voicebot.domain.people import FeedbackOrigin
+from voicebot.domain.people import FeedbackOrigin, SuggestionUse
 from voicebot.domain.script import RATING, Action
 from voicebot.domain.speech import UtteranceKind
 from voicebot.learning import implicit, rating
 from voicebot.learning.implicit import Step
 from voicebot.learning.scores import THRESHOLD, Judgement, sample_weight, verdict
-from voicebot.store.feedback import Feedback, FeedbackRepository
+from voicebot.store.feedback import CLICK_WEIGHT, Feedback, FeedbackRepository
 from voicebot.store.samples import FinishedCall, JudgedTurn, SampleRepository, StoredSample
 from voicebot.store.session import Database
 from voicebot.text.redaction import redact
@@ -60,7 +60,7 @@ def _notice(database: Database, call_id: str) -> None:
                 implicit.WEIGHT,
                 at[signal.seq],
             )
-        spoken = [(turn.seq, turn.script_id, _step(turn).spoken) for turn in call.turns]
+        spoken = [(turn.seq, turn.said_script_id, _step(turn).spoken) for turn in call.turns]
         for one in rating.credits(spoken, call.facts):
             repository.noticed(
                 call_id,
@@ -76,7 +76,8 @@ def _notice(database: Database, call_id: str) -> None:
 
 def _step(turn: JudgedTurn) -> Step:
     spoken = turn.kind == UtteranceKind.SPEECH.value and bool(turn.customer_text)
-    return Step(turn.seq, turn.script_id, Action(turn.action), EmotionLabel(turn.emotion), spoken)
+    action = Action(turn.action) if turn.delivered_text is None else Action.SAY
+    return Step(turn.seq, turn.said_script_id, action, EmotionLabel(turn.emotion), spoken)
 
 
 def _sample_call(database: Database, call_id: str, now: datetime, threshold: float) -> int:
@@ -94,23 +95,46 @@ def _sample_call(database: Database, call_id: str, now: datetime, threshold: flo
 
 
 def samples_of(call: FinishedCall, judged: Iterable[Feedback], threshold: float) -> Iterable[StoredSample]:
-    """Yield the samples of a call: of every judged utterance the script chosen, and a better one if named."""
-    by_turn: dict[int, list[Judgement]] = {}
+    """Yield the samples of a call: of every judged utterance the scripts judged, and better ones if named.
+
+    What a person said instead of the bot is judged by having been said: it counts like a click on `used`.
+    """
+    by_turn: dict[int, list[Feedback]] = {}
     for one in judged:
-        if one.score is not None:
-            by_turn.setdefault(one.seq, []).append(
-                Judgement(one.origin, one.actor, one.at, one.score, one.weight, one.better_script_id)
-            )
+        by_turn.setdefault(one.seq, []).append(one)
     before: JudgedTurn | None = None
     for turn in call.turns:
-        found = verdict(by_turn.get(turn.seq, ()))
-        if found and turn.customer_text and turn.script_id:
-            weight = sample_weight(found, threshold)
-            yield _sample(call, turn, before, turn.script_id, (found.score, weight, found.origin.value))
-            better = found.better_script_id
-            if better and better != turn.script_id:
-                yield _sample(call, turn, before, better, (100.0, BETTER_WEIGHT, found.origin.value))
+        if turn.customer_text:
+            yield from _samples_of_turn(call, turn, before, by_turn.get(turn.seq, ()), threshold)
         before = turn
+
+
+def _samples_of_turn(
+    call: FinishedCall,
+    turn: JudgedTurn,
+    before: JudgedTurn | None,
+    judged: Iterable[Feedback],
+    threshold: float,
+) -> Iterator[StoredSample]:
+    by_script: dict[str, list[Judgement]] = {}
+    for one in judged:
+        if one.score is not None:
+            by_script.setdefault(one.script_id or turn.said_script_id, []).append(
+                Judgement(one.origin, one.actor, one.at, one.score, one.weight, one.better_script_id)
+            )
+    if turn.delivered_script_id:
+        about = by_script.setdefault(turn.delivered_script_id, [])
+        if all(one.origin is FeedbackOrigin.IMPLICIT for one in about):
+            score = SuggestionUse.USED.score
+            about.append(Judgement(FeedbackOrigin.SUGGESTION, "", turn.at, score, CLICK_WEIGHT))
+    verdicts = {script_id: verdict(about) for script_id, about in by_script.items() if script_id}
+    for script_id, found in verdicts.items():
+        if found is None:
+            continue
+        weight = sample_weight(found, threshold)
+        yield _sample(call, turn, before, script_id, (found.score, weight, found.origin.value))
+        if (better := found.better_script_id) and better not in verdicts:
+            yield _sample(call, turn, before, better, (100.0, BETTER_WEIGHT, found.origin.value))
 
 
 def _sample(
@@ -129,7 +153,7 @@ def _sample(
         playbook_id=call.playbook_id,
         said=hidden(turn.customer_text, call.slots),
         before=hidden(before.customer_text, call.slots) if before else "",
-        agent=hidden(before.script_text, call.slots) if before else "",
+        agent=hidden(before.said_text, call.slots) if before else "",
         scene=turn.scene,
         keywords=tuple(hidden(word, call.slots) for word in turn.keywords),
         emotion=turn.distribution,

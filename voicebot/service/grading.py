@@ -8,7 +8,7 @@ from voicebot.domain.errors import DataError
 from voicebot.domain.people import Grade
 from voicebot.store.feedback import Feedback, FeedbackRepository
 from voicebot.store.grading import Doubtful, GradingQueue
-from voicebot.store.outcomes import OutcomeRepository
+from voicebot.store.outcomes import OutcomeRepository, said_script
 from voicebot.store.session import Transaction
 
 
@@ -28,16 +28,17 @@ def grade(
     better_script_id: str = "",
     text: str = "",
 ) -> Feedback:
-    """Write a person's grade of the script that was chosen in a turn; return it as stored.
+    """Write a person's grade of the script that was said in a turn; return it as stored.
 
     A later grade of the same person takes the place of an earlier one. Raises DataError.
     """
     detail = OutcomeRepository(session).call(call)
     turn = next((row for row in detail.turns if row["seq"] == seq), None)
-    if turn is None or not turn["script_id"]:
+    script_id = said_script(turn) if turn is not None else ""
+    if not script_id:
         raise DataError(f"there is no script in turn {seq} of this call", hint=f"voicebot calls show {call}")
     feedback = FeedbackRepository(session)
     feedback.graded(
-        detail.call_id, seq, turn["script_id"], mark, actor, now, better_script_id=better_script_id, text=text
+        detail.call_id, seq, script_id, mark, actor, now, better_script_id=better_script_id, text=text
     )
     return feedback.of_call(detail.call_id)[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -176,3 +176,12 @@ def outcome_of(row: Any) -> CallOutcome:
         turns=row.turns or 0,
         recording=row.recording or "",
     )
+
+
+def said_script(turn: Mapping[str, Any]) -> str:
+    """Return which script the customer heard in a turn: the bot's, or the one that a person's words match.
+
+    "" if nothing was said, or a person used own words.
+    """
+    person = turn["delivered_text"] is not None
+    return str((turn["delivered_script_id"] if person else turn["script_id"]) or "")

@@ -55,6 +55,18 @@ class JudgedTurn:
     keywords: tuple[str, ...]
     distribution: Mapping[str, float]
     sound: JudgedSound | None = None  # None: too little was said
+    delivered_script_id: str = ""  # of what a person said instead of the bot; "" = own words
+    delivered_text: str | None = None  # None: the bot spoke
+
+    @property
+    def said_script_id(self) -> str:
+        """What the customer heard: the bot's script, or the one that a person's words match; "" = none."""
+        return self.script_id if self.delivered_text is None else self.delivered_script_id
+
+    @property
+    def said_text(self) -> str:
+        """The words that the customer heard."""
+        return self.script_text if self.delivered_text is None else self.delivered_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +286,8 @@ def _turn(row: TurnRow) -> JudgedTurn:
         keywords=tuple(understood.get("keywords") or ()),
         distribution={name: float(value) for name, value in distribution.items()},
         sound=_sound(understood),
+        delivered_script_id=row.delivered_script_id or "",
+        delivered_text=row.delivered_text,
     )
 
 

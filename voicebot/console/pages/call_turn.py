@@ -11,6 +11,7 @@ from nicegui import ui
 from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import badge, quiet
 from voicebot.domain.emotion import EmotionLabel
+from voicebot.store.outcomes import said_script
 
 
 def draw_turn(visitor: Visitor, turn: Mapping[str, Any]) -> None:
@@ -20,9 +21,7 @@ def draw_turn(visitor: Visitor, turn: Mapping[str, Any]) -> None:
             _heard(visitor, turn)
         elif turn["kind"] != "answered":
             quiet(visitor.t(f"call.kind_{turn['kind']}"))
-        with ui.element("div").classes("vb-bubble vb-bot"):
-            quiet(f"{visitor.t('call.bot')} · {turn['script_id']}")
-            ui.label(turn["script_text"] or visitor.t("call.nothing_said"))
+        _said(visitor, turn)
         with (
             ui.expansion(visitor.t("call.more"), icon="insights")
             .classes("full-width")
@@ -43,6 +42,18 @@ def _heard(visitor: Visitor, turn: Mapping[str, Any]) -> None:
             if turn["barged_in"]:
                 quiet(visitor.t("call.barged_in"))
         ui.html(_words(turn), sanitize=False).classes("vb-said")
+
+
+def _said(visitor: Visitor, turn: Mapping[str, Any]) -> None:
+    """What the customer heard; where a person spoke, the bot's choice stands below as what it was: a proposal."""
+    person = turn["delivered_text"] is not None
+    with ui.element("div").classes("vb-bubble vb-bot"):
+        who = visitor.t("agent.agent" if person else "call.bot")
+        script_id = said_script(turn) or visitor.t("call.own_words" if person else "call.no_script")
+        quiet(f"{who} · {script_id}")
+        ui.label(turn["delivered_text"] if person else turn["script_text"] or visitor.t("call.nothing_said"))
+        if person and turn["script_text"]:
+            quiet(f"{visitor.t('call.proposed')} · {turn['script_id']}：{turn['script_text']}")
 
 
 def _words(turn: Mapping[str, Any]) -> str:
