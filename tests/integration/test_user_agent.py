@@ -209,13 +209,15 @@ def test_a_transfer_hands_the_customer_over_and_leaves_our_leg(agent: UserAgent,
     count = len(phone.events)
     ear = call(agent, phone, "customer")
     ear.wait(Answered)
-    ear.leg.transfer(phone.address("agent"))
+    ear.leg.transfer(phone.address("agent"), headers={"X-Call-Id": "c-1", "X-Summary": "%E5%AE%A2"})
     done = ear.wait(TransferEnded)
     assert (done.ok, done.status) == (True, 200)
     ear.wait(Ended)
     phone.wait("Ended", after=count)  # told by another process, in its own time
-    invited = [event["user"] for event in phone.events[count:] if event["event"] == "Invited"]
-    assert invited == ["customer", "agent"]
+    customer, person = [event for event in phone.events[count:] if event["event"] == "Invited"]
+    assert (customer["user"], person["user"]) == ("customer", "agent")
+    told = {name: value for name, value in person["headers"].items() if name.startswith("X-")}
+    assert told == {"X-Call-Id": "c-1", "X-Summary": "%E5%AE%A2"}, "the REFER's context reaches the agent"
 
 
 @pytest.mark.parametrize("target", ["busy", "decline"])

@@ -17,7 +17,16 @@ from voicebot.domain.audio import FRAME_BYTES, SILENT_FRAME, Audio
 from voicebot.domain.call import Disposition, EndCause, PromptRef
 from voicebot.domain.errors import TelephonyError
 from voicebot.telephony import Playout, Recording
-from voicebot.telephony.headers import CAMPAIGN, check_header, check_uri, parse_message, reason, user_of
+from voicebot.telephony.headers import (
+    CAMPAIGN,
+    MAX_REFER_TO,
+    check_header,
+    check_uri,
+    parse_message,
+    reason,
+    refer_to,
+    user_of,
+)
 from voicebot.telephony.playout import comfort_noise
 from voicebot.telephony.recording import interleave
 
@@ -69,6 +78,13 @@ def test_an_address_without_scheme_says_how_to_write_it() -> None:
     with pytest.raises(TelephonyError) as caught:
         check_uri("13800000000@10.0.0.1")
     assert "sip:user@host" in caught.value.hint
+
+
+def test_the_address_of_a_transfer_carries_headers_as_far_as_they_fit() -> None:
+    assert refer_to("sip:a@b", {"X-Call-Id": "1", "X-Why": "a%b&c"}) == "sip:a@b?X-Call-Id=1&X-Why=a%25b%26c"
+    assert refer_to("sip:a@b?X-Q=1", {"X-Call-Id": "2"}) == "sip:a@b?X-Q=1&X-Call-Id=2"
+    long = refer_to("sip:a@b", {"X-Call-Id": "1", "X-Summary": "x" * MAX_REFER_TO, "X-Why": "y"})
+    assert long == "sip:a@b?X-Call-Id=1"
 
 
 def test_between_prompts_the_line_sounds_open_not_dead() -> None:

@@ -56,13 +56,13 @@ def brief(request: CallRequest, turns: Sequence[Turn], reason: TakeoverReason) -
 def headers(request: CallRequest, briefing: Briefing) -> dict[str, str]:
     """Return the context as SIP headers, for an agent's phone or a PBX. Hanzi are percent-encoded UTF-8."""
     summary = quote(briefing.summary[: MAX_VALUE // 9])  # a hanzi takes nine characters
-    pairs = {
-        CAMPAIGN: request.campaign_id,
-        CONTACT: request.contact_id,
-        ATTEMPT: request.attempt_id,
+    pairs = {  # the most needed first: the address in a REFER has no room for all
         CALL: request.call_id,
         REASON: briefing.reason.value,
         EMOTION: briefing.emotion.value,
+        CONTACT: request.contact_id,
+        CAMPAIGN: request.campaign_id,
+        ATTEMPT: request.attempt_id,
         SUMMARY: summary,
     }
     return {name: value for name, value in pairs.items() if value}

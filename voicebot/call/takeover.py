@@ -175,7 +175,8 @@ class Attempt:
         """Hand over to an address that is none of our agents: a queue of the PBX, a phone number."""
         if self.kind in (TakeoverKind.AUTO, TakeoverKind.BLIND):
             self.kind = TakeoverKind.BLIND
-            ended = await self._refer(lambda: self._leg.transfer(target, self._times.refer_s))
+            context = headers(self._request, self._briefing)
+            ended = await self._refer(lambda: self._leg.transfer(target, self._times.refer_s, context))
             if ended.ok:
                 return TakeoverResult.CONNECTED, ""
             if ended.status not in REFER_REFUSED:
@@ -245,7 +246,8 @@ class Attempt:
         if leg.ended is not None:
             return TakeoverResult.NO_AGENT, "the agent hung up during the briefing"
         if self.kind is TakeoverKind.ATTENDED:
-            ended = await self._refer(lambda: self._leg.replace(leg, self._times.refer_s))
+            context = headers(self._request, self._briefing)
+            ended = await self._refer(lambda: self._leg.replace(leg, self._times.refer_s, context))
             if ended.ok:
                 await self.connected()
                 return TakeoverResult.CONNECTED, ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from urllib.parse import quote
 
 from voicebot.domain.errors import TelephonyError
 
@@ -14,6 +15,7 @@ ATTEMPT = "X-Attempt-Id"
 CALLER = "X-Caller"
 
 MAX_VALUE = 512  # characters; a longer value is no identifier
+MAX_REFER_TO = 255  # characters of the address in a REFER: user agents of pjproject take no more
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 _SIP_URI = re.compile(r"sips?:[^\s<>\"]+", re.IGNORECASE)
 _USER = re.compile(r"sips?:([^@;>\s]+)@", re.IGNORECASE)
@@ -70,6 +72,20 @@ def check_uri(uri: str) -> str:
     """Return a SIP URI that is fit to be sent. Raises TelephonyError."""
     if not _SIP_URI.fullmatch(uri):
         raise TelephonyError(f"{uri!r} is no SIP URI", hint="write it as sip:user@host or sip:user@host:port")
+    return uri
+
+
+def refer_to(uri: str, headers: Mapping[str, str]) -> str:
+    """Return an address that carries headers for the INVITE which a REFER brings about (RFC 3261, 19.1.1).
+
+    Those that make it too long, from the first on that does, are left out: they stand in the REFER itself.
+    """
+    mark = "&" if "?" in uri else "?"
+    for name, value in headers.items():
+        longer = f"{uri}{mark}{name}={quote(value, safe='')}"
+        if len(longer) > MAX_REFER_TO:
+            break
+        uri, mark = longer, "&"
     return uri
 
 

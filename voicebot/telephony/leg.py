@@ -9,7 +9,7 @@ from typing import Protocol
 
 from voicebot.domain.call import Direction, EndCause
 from voicebot.domain.errors import TelephonyError
-from voicebot.telephony.headers import Headers, check_header, check_uri, reason
+from voicebot.telephony.headers import Headers, check_header, check_uri, reason, refer_to
 from voicebot.telephony.playout import Playout
 
 
@@ -77,10 +77,10 @@ class LegAgent(Protocol):
     def send_dtmf(self, leg: Leg, digits: str, *, info: bool) -> None:
         """Press keys."""
 
-    def transfer(self, leg: Leg, uri: str, timeout_s: float) -> None:
+    def transfer(self, leg: Leg, uri: str, timeout_s: float, headers: Mapping[str, str]) -> None:
         """Send a blind REFER."""
 
-    def replace(self, leg: Leg, other: Leg, timeout_s: float) -> None:
+    def replace(self, leg: Leg, other: Leg, timeout_s: float, headers: Mapping[str, str]) -> None:
         """Send a REFER with Replaces."""
 
     def connect(self, source: Leg, sink: Leg) -> None:
@@ -182,20 +182,28 @@ class Leg:
             raise TelephonyError(f"{digits!r} are no DTMF digits", hint="use 0-9, *, # and A-D")
         self._agent().send_dtmf(self, digits, info=info)
 
-    def transfer(self, uri: str, timeout_s: float = 30.0) -> None:
+    def transfer(
+        self, uri: str, timeout_s: float = 30.0, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Hand the far end over to another address (blind REFER, RFC 3515).
 
+        `headers` stand in the REFER, and in its Refer-To for the INVITE that follows, as far as they fit.
         `TransferEnded` follows: ok, and the leg is hung up; refused, busy or no word within
         `timeout_s`, and the call goes on here.
         """
-        self._agent().transfer(self, check_uri(uri), timeout_s)
+        checked = dict(check_header(name, value) for name, value in (headers or {}).items())
+        self._agent().transfer(self, refer_to(check_uri(uri), checked), timeout_s, checked)
 
-    def replace(self, other: Leg, timeout_s: float = 30.0) -> None:
+    def replace(
+        self, other: Leg, timeout_s: float = 30.0, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Hand the far end over to the far end of another leg of ours (REFER with Replaces, RFC 3891).
 
-        `TransferEnded` follows as for `transfer`; if ok, the other leg is ended by its far end.
+        `headers` stand in the REFER. `TransferEnded` follows as for `transfer`; if ok, the other leg is
+        ended by its far end.
         """
-        self._agent().replace(self, other, timeout_s)
+        checked = dict(check_header(name, value) for name, value in (headers or {}).items())
+        self._agent().replace(self, other, timeout_s, checked)
 
     def hear(self, other: Leg) -> None:
         """Let this leg's far end hear the other's, beside its own `playout`, without a way through Python."""

@@ -164,19 +164,19 @@ class UserAgent:
 
         self._for(leg, send)
 
-    def transfer(self, leg: Leg, uri: str, timeout_s: float) -> None:
+    def transfer(self, leg: Leg, uri: str, timeout_s: float, headers: Mapping[str, str]) -> None:
         """Send a REFER. Use the leg's transfer."""
 
         def refer(call: SipCall) -> None:
             call.transfer_deadline = time.monotonic() + timeout_s
             try:
-                call.xfer(uri, pj.CallOpParam())
+                call.xfer(uri, options(headers=headers))
             except pj.Error as error:
                 call.transfer_ended(0, error.reason)
 
         self._for(leg, refer)
 
-    def replace(self, leg: Leg, other: Leg, timeout_s: float) -> None:
+    def replace(self, leg: Leg, other: Leg, timeout_s: float, headers: Mapping[str, str]) -> None:
         """Send a REFER with Replaces. Use the leg's replace."""
 
         def refer(call: SipCall) -> None:
@@ -186,7 +186,7 @@ class UserAgent:
                 call.transfer_ended(480, "the other leg has ended")
                 return
             try:
-                call.xferReplaces(consult, pj.CallOpParam())
+                call.xferReplaces(consult, options(headers=headers))
             except pj.Error as error:
                 call.transfer_ended(0, error.reason)
 
