@@ -115,6 +115,14 @@ async def watched(worker: LineWorker) -> list[CallEvent]:
     return events
 
 
+async def first_of(worker: LineWorker, count: int) -> list[CallEvent]:
+    stream, found = worker.watch(), list[CallEvent]()
+    async with asyncio.timeout(5):
+        while len(found) < count:
+            found.append(await anext(stream))
+    return found
+
+
 def stages(events: list[CallEvent]) -> list[TakeoverStage]:
     return [event.takeover.stage for event in events if event.takeover is not None]
 
@@ -188,6 +196,8 @@ async def test_the_bot_takes_the_customer_back_and_gives_again(
         with pytest.raises(TelephonyError, match="nobody of ours"):
             await worker.deliver("call-1", Delivery.SUGGEST)
         await until(lambda: TakeoverStage.CONNECTED in stages(events))
+        late = [event.kind for event in await first_of(worker, 4)]
+        assert late == ["answered", "turn", "takeover", "delivery"], "who watches from now on knows as much"
         agent_leg = agent_phone.wait("Invited", after=agent_at)["leg"]
         customer = phone.wait("Invited", after=customer_at)["leg"]
         await worker.deliver("call-1", Delivery.SPEAK)

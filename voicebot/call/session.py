@@ -32,6 +32,7 @@ from voicebot.call.human import HumanSide, reason_of
 from voicebot.call.line import Line, Tap
 from voicebot.call.listening import AgentPaused, AgentSpeech, Settled
 from voicebot.call.plan import Plan
+from voicebot.call.recap import Recap
 from voicebot.call.turns import (
     Commit,
     Decide,
@@ -101,6 +102,7 @@ class CallSession:
         self._lost = False  # inference is gone for good
         self._background: set[asyncio.Task[None]] = set()
         self.account = Account()
+        self.recap = Recap()
         self.human = HumanSide(self, phone)
 
     # -- for the worker --
@@ -407,7 +409,9 @@ class CallSession:
 
     def tell(self, event: CallEvent) -> None:
         """Tell whoever watches the line."""
-        self._on_event(replace(event, contact_id=self.request.contact_id))
+        event = replace(event, contact_id=self.request.contact_id)
+        self.recap.take(event)
+        self._on_event(event)
 
     def later(self, work: Coroutine[None, None, None]) -> None:
         """Run something until the call ends."""

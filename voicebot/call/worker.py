@@ -133,8 +133,10 @@ class LineWorker:
             end()
 
     def watch(self) -> AsyncIterator[CallEvent]:
-        """Yield the events of all calls from this moment; ends if the watcher falls far behind."""
+        """Yield what is known of the running calls, then all events; ends if the watcher falls far behind."""
         events: asyncio.Queue[CallEvent] = asyncio.Queue(EVENTS_KEPT)
+        for event in (event for call in self._calls.values() for event in call.recap.events()):
+            events.put_nowait(event)
         self._watchers.add(events)
         return self._follow(events)
 

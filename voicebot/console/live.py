@@ -103,7 +103,7 @@ class Live:
             return
         call = self.calls.get(event.call_id)
         if call is None:
-            call = self.calls[event.call_id] = LiveCall(event.call_id, address, datetime.now(UTC))
+            call = self.calls[event.call_id] = LiveCall(event.call_id, address, event.at)
         if event.kind in ("dialling", "ringing", "answered"):
             call.state = event.kind
         if event.turn is not None:

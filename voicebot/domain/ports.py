@@ -318,7 +318,7 @@ class LineControl(Protocol):
         """Yield both directions of a call from now on. Costs no leg. Raises TelephonyError."""
 
     def watch(self) -> AsyncIterator[CallEvent]:
-        """Yield the events of all calls from now on."""
+        """Yield what is known of the calls that run, then the events of all calls."""
 
     async def status(self) -> LineStatus:
         """Return how it stands."""

@@ -78,7 +78,7 @@ class LineClient:
                 yield Overheard(heard.customer, heard.ours)
 
     async def watch(self) -> AsyncIterator[CallEvent]:
-        """Yield the events of all calls from now on."""
+        """Yield what is known of the calls that run, then the events of all calls."""
         with self._errors():
             async for event in self._stub.Watch(line_pb2.WatchRequest()):
                 yield _event(event)
