@@ -18,9 +18,11 @@ from sqlalchemy import text
 from voicebot.call.journal import PostgresJournal
 from voicebot.campaign.dialer import call_request
 from voicebot.campaign.hopper import LEASE, Hopper
-from voicebot.domain.call import Disposition, IntentLevel
+from voicebot.dialogue.state import CALLBACK_BY, CALLBACK_TIME, PERSON
+from voicebot.domain.call import Delivery, Disposition, IntentLevel, Outcome
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.domain.ids import uuid7
+from voicebot.store.agents import AgentRepository
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
@@ -214,6 +216,40 @@ def test_a_number_in_a_call_whose_worker_has_an_unreplayed_spool_is_not_claimabl
     assert hopper.claim(other, 5, now()) == ()
     add_worker(database, spool_pending=0)
     assert len(hopper.claim(other, 5, now())) == 1
+
+
+def test_who_asked_for_a_person_and_found_nobody_is_called_back_by_one(
+    database: Database, vault: NumberVault, tmp_path: Path, make: Any
+) -> None:
+    campaign = add_campaign(database, vault, 1, max_attempts=1)
+    hopper = Hopper(database, vault, "dialer")
+    (contact,) = hopper.claim(campaign, 1, now())
+    request = call_request(campaign, contact)
+    assert hopper.open(campaign, request, "line-0", now())
+    facts = {CALLBACK_TIME: "+30m", CALLBACK_BY: PERSON}
+    outcome = Outcome(Disposition.CALLBACK, IntentLevel.C, ("no agent",), facts)
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    journal.ended(replace(make.record(request), outcome=outcome))
+    assert journal.flush(10)
+    journal.close()
+    assert hopper.settle(campaign) == 1
+    assert hopper.claim(campaign, 1, now()) == ()
+    due = now() + timedelta(minutes=31)
+    assert hopper.claim(campaign, 1, due) == (), "nobody is ready"
+    assert one(database, "SELECT refusal FROM contacts") == "no_agent"
+    later = due + timedelta(minutes=2)
+    with database.transaction() as session:
+        agents = AgentRepository(session)
+        agents.save("eve", "Eve", "sip:eve@127.0.0.1")
+        agents.set_available("eve", True, later)
+    (contact,) = hopper.claim(campaign, 1, later)
+    again = hopper.open(campaign, call_request(campaign, contact), "line-0", later)
+    assert again is not None
+    assert (again.delivery, again.agent_id, again.agent_uri) == (
+        Delivery.SUGGEST,
+        "eve",
+        "sip:eve@127.0.0.1",
+    )
 
 
 def test_numbers_do_not_stand_in_the_database_in_clear(database: Database, vault: NumberVault) -> None:

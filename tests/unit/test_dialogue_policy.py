@@ -140,7 +140,49 @@ def test_nobody_takes_the_call_so_the_bot_says_so_and_a_callback_is_noted() -> N
     decision = call.says(SILENCE)  # the line worker asks at once when a transfer has failed
     assert (decision.script_id, decision.action) == ("no_agent", Action.HANG_UP)
     assert not call.state.transferred
-    assert call.ends().disposition is Disposition.CALLBACK
+    outcome = call.ends()
+    assert outcome.disposition is Disposition.CALLBACK
+    assert (outcome.facts["callback_time"], outcome.facts["callback_by"]) == ("+30m", "person")
+    assert "登记由人工回电" in outcome.reasons[0]
+
+
+def handing_over(*when: str) -> Conversation:
+    return Conversation(playbook=replace(consumer_loan(), handover_when=when))
+
+
+def test_v22_who_agrees_talks_to_a_person_and_the_consent_is_kept() -> None:
+    call = handing_over("intent")
+    for line in ("可以，你说", "利率是多少", "好的", "可以"):
+        assert call.says(line).action is Action.SAY
+    last = call.says("同意")
+    assert (last.script_id, last.action) == ("handover", Action.TRANSFER)
+    assert last.reasons[0].startswith("V22 ")
+    assert call.says(SILENCE).script_id == "no_agent"
+    assert call.ends().intent_level == IntentLevel.A
+
+
+def test_v22_who_is_interested_for_long_talks_to_a_person() -> None:
+    call, keen = handing_over("intent"), EmotionLabel.INTERESTED
+    call.says("可以，你说", keen)
+    assert call.says("利率是多少", keen).script_id == "q_rate"
+    assert call.says("那额度呢", keen).script_id == "handover"
+
+
+def test_v23_an_angry_customer_is_handed_over_where_the_playbook_wants_it_but_no_abuse_and_no_opt_out() -> None:
+    decision = handing_over("anger").says("你们到底想干什么", ANGRY)
+    assert (decision.script_id, decision.do_not_call) == ("handover", False)
+    assert handing_over("anger").says("滚", ANGRY).do_not_call
+    assert handing_over("anger").says("不要再打了", ANGRY).do_not_call
+    again = handing_over("anger")
+    again.says("你们到底想干什么", ANGRY)
+    assert again.says("你们到底想干什么", ANGRY).do_not_call, "nobody is handed over twice"
+
+
+def test_v11_twice_unclear_goes_to_a_person_where_the_playbook_wants_it() -> None:
+    call = handing_over("unclear")
+    for line in ("呃那个呃那个呃", "呃呃那个"):
+        call.says(line, candidates=[])
+    assert call.says("啊呃那", candidates=[]).script_id == "handover"
 
 
 def test_a_complaint_goes_to_a_person_and_is_no_sign_of_interest() -> None:

@@ -376,6 +376,6 @@ def reason_of(reasons: tuple[str, ...], key: str) -> TakeoverReason:
     return {
         "V5": TakeoverReason.ASKED,
         "V11": TakeoverReason.UNCLEAR,
-        "V20": TakeoverReason.INTENT,
-        "V21": TakeoverReason.ANGER,
+        "V22": TakeoverReason.INTENT,
+        "V23": TakeoverReason.ANGER,
     }.get(rule, TakeoverReason.SCRIPT)

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     UNANSWERED_LIMIT = "unanswered_limit"
     WEEK_LIMIT = "week_limit"
     TOO_SOON = "too_soon"
+    NO_AGENT = "no_agent"  # a person is to call back, and nobody is ready
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from voicebot.campaign.do_not_call import parse_number
 from voicebot.campaign.hopper import refuse
 from voicebot.campaign.trunk import is_template
-from voicebot.domain.campaign import Campaign, CampaignStatus, Contact, ContactStatus
+from voicebot.domain.campaign import ANY_AGENT, Campaign, CampaignStatus, Contact, ContactStatus
 from voicebot.domain.errors import CampaignError, DataError
+from voicebot.store.agents import AgentRepository
 from voicebot.store.attempts import AttemptRepository, PastCall
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository, ContactState, Refused
@@ -111,6 +112,8 @@ def _against(
     if state.status is ContactStatus.PENDING and state.next_at > now:
         agreed = "（约定回访）" if state.callback_at else ""
         against.append(f"下次呼叫时间 {_local(state.next_at, contact.zone)}{agreed}")
+    if contact.agent_id == ANY_AGENT and not AgentRepository(session).ready(now, campaign.id):
+        against.append("客户等人工回电，没有就绪的坐席")
     if campaign.status is not CampaignStatus.RUNNING:
         against.append(f"任务状态为 {campaign.status.value}")
     if campaign.held:

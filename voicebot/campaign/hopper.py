@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from voicebot.campaign.compliance import Refusal, refusal
+from voicebot.campaign.compliance import Reason, Refusal, refusal
 from voicebot.campaign.pacing import Pacing
 from voicebot.campaign.policy_pack import policy_pack
 from voicebot.campaign.retry import PAUSES, agreed_callback, next_attempt, other_hours
 from voicebot.campaign.trunk import is_template
+from voicebot.dialogue.state import CALLBACK_BY, PERSON
 from voicebot.domain.answering import NUMBER_STATUS, NumberStatus
 from voicebot.domain.call import CallRequest, Delivery, Disposition
-from voicebot.domain.campaign import Campaign, CampaignStatus, Contact, Mode
+from voicebot.domain.campaign import ANY_AGENT, Campaign, CampaignStatus, Contact, Mode
 from voicebot.domain.trunk import Trunk
 from voicebot.store.agents import AgentRepository
 from voicebot.store.attempts import NOT_DIALLED, AttemptRepository, Claimed, Finished
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=60)
 BATCH = 50
 GIVEN_BACK = timedelta(seconds=2)  # before a contact is tried again whose worker was full
+NO_AGENT = timedelta(minutes=1)  # before it is looked again for a person who calls back
 AGENT_SLACK = timedelta(seconds=45)  # an agent is kept so much longer than a customer's phone rings
 OFFER_LEASE = timedelta(minutes=5)  # of a contact that an agent looks at
 MOST_REFUSED = 50  # contacts looked at for one offer
@@ -109,8 +111,8 @@ class Hopper:
     ) -> CallRequest | None:
         """Commit the attempt of a leased contact, if compliance still allows it; then INVITE at once.
 
-        Where people talk, an agent is reserved in the same transaction: the request names the phone, which
-        the line worker rings before the customer's. None = not to be called now.
+        Where people talk, or a person is to call back, an agent is reserved in the same transaction: the
+        request names the phone, which the line worker rings before the customer's. None = not now.
         """
         with self._database.transaction() as session:
             attempts = AttemptRepository(session, self._vault)
@@ -123,21 +125,23 @@ class Hopper:
                 attempts.give_back(request.attempt_id, now, now)
                 self._refused(ContactRepository(session, self._vault), found, again, now)
                 return None
-            if campaign.mode is Mode.BOT:
+            wanted = found.contact.agent_id if found else ""
+            if campaign.mode is Mode.BOT and not wanted:
                 return request
             agents = AgentRepository(session)
-            wanted = found.contact.agent_id if found else ""
+            named = "" if wanted == ANY_AGENT else wanted
             agent = agents.reserve(
                 request.call_id,
                 worker,
                 now,
                 campaign_id=campaign.id,
-                agent_id=wanted,
+                agent_id=named,
                 lease=timedelta(seconds=campaign.ring_timeout_s) + AGENT_SLACK,
             )
             if agent is None:
-                attempts.give_back(request.attempt_id, now, now + GIVEN_BACK)
-                if wanted and agents.away(wanted, now):
+                wait = NO_AGENT if campaign.mode is Mode.BOT else GIVEN_BACK
+                attempts.give_back(request.attempt_id, now, now + wait)
+                if named and agents.away(named, now):
                     ContactRepository(session, self._vault).hand_to(request.contact_id, "", now)
                 return None
             return replace(request, delivery=Delivery.SUGGEST, agent_id=agent.id, agent_uri=agent.uri)
@@ -173,7 +177,8 @@ class Hopper:
             for attempt in finished:
                 again = _again(campaign, attempt)
                 agreed = attempt.disposition == Disposition.CALLBACK
-                contacts.settle(attempt.contact_id, again, agreed=agreed)
+                by = ANY_AGENT if _by_person(campaign, attempt) else ""
+                contacts.settle(attempt.contact_id, again, agreed=agreed, agent_id=by)
             return len(finished) + attempts.settle_callers(campaign.id, FINAL)
 
     def finish(self, campaign: Campaign, now: datetime) -> bool:
@@ -202,10 +207,17 @@ class Hopper:
             return ()
         contacts = ContactRepository(session, self._vault)
         lists, trunk = self._rules(session, campaign)
+        nobody = campaign.mode is Mode.BOT and AgentRepository(session).ready(now, campaign.id) == 0
         return tuple(
             found.contact
             for found in claimed
-            if not self._refused(contacts, found, refuse(campaign, found, now, lists, trunk), now)
+            if not self._refused(
+                contacts,
+                found,
+                refuse(campaign, found, now, lists, trunk)
+                or (_no_agent(now) if nobody and found.contact.agent_id else None),
+                now,
+            )
         )
 
     def _rules(self, session: Session, campaign: Campaign) -> tuple[tuple[NumberList, ...], Trunk | None]:
@@ -244,6 +256,15 @@ def refuse(
         trunk=trunk,
         agreed=found.agreed,
     )
+
+
+def _no_agent(now: datetime) -> Refusal:
+    return Refusal(Reason.NO_AGENT, "客户等人工回电，没有就绪的坐席", now + NO_AGENT)
+
+
+def _by_person(campaign: Campaign, attempt: Finished) -> bool:
+    """Whether an agent of ours is to call back. Where takeovers go to an address outside, the bot calls."""
+    return attempt.facts.get(CALLBACK_BY) == PERSON and not campaign.transfer_uri
 
 
 def _again(campaign: Campaign, attempt: Finished) -> datetime | None:

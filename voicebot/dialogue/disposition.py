@@ -70,6 +70,12 @@ def _judge(
     return _by_conversation(state, cause, goals)
 
 
+def _callback(state: DialogueState, spoken: str | None) -> str:
+    if state.facts.get(st.CALLBACK_BY) == st.PERSON:
+        return "转人工时没有坐席接听，登记由人工回电"
+    return f"约定回访：{spoken}" if spoken else "同意改时间再联系"
+
+
 def _by_conversation(
     state: DialogueState, cause: EndCause, goals: set[str]
 ) -> tuple[Disposition, IntentLevel, tuple[str, ...]]:
@@ -81,7 +87,7 @@ def _by_conversation(
             st.CALLBACK_AGREED in goals,
             Disposition.CALLBACK,
             IntentLevel.C,
-            f"约定回访：{spoken}" if spoken else "同意改时间再联系",
+            _callback(state, spoken),
         ),
         (st.REFUSED in goals or state.refusals >= 2, Disposition.REFUSED, IntentLevel.E, "客户拒绝"),
         (cause is EndCause.FAILURE, Disposition.DROPPED, IntentLevel.D, ""),

@@ -1,6 +1,6 @@
 """The rules of the conversation in the order in which they count; the first reply wins.
 
-What each does stands with it: `stops`, `rating`, `times`, `unwilling`, `progress`. Names V1 to V21: `rules`.
+What each does stands with it: `stops`, `rating`, `times`, `unwilling`, `progress`. Names V1 to V23: `rules`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ RULES: tuple[Rule, ...] = (
     times.callback_answer,
     progress.farewell,
     progress.acknowledged,
+    progress.keen,
     progress.candidate,
     progress.any_answer,
 )
@@ -55,6 +56,7 @@ def _unclear(moment: Moment) -> Reply:
     low = f"（最好的候选 {best.script.id} 只有{best.score:.2f}）" if best else "（没有候选）"
     if count < min(len(prompts), 2):
         return Reply(moment.role(prompts[count]), (f"V11 没听懂：请客户再说{low}",), unclear=True)
-    if st.INTERESTED in moment.state.goals:
-        return Reply(moment.role(moment.playbook.handover), (f"V11 连着没听懂，客户有意向：转人工{low}",))
+    if st.INTERESTED in moment.state.goals or moment.hands_over("unclear"):
+        why = "客户有意向" if st.INTERESTED in moment.state.goals else "话术库要求"
+        return Reply(moment.role(moment.playbook.handover), (f"V11 连着没听懂，{why}：转人工{low}",))
     return Reply(moment.role(moment.playbook.give_up), (f"V11 连着没听懂：礼貌结束{low}",))

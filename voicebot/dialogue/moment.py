@@ -54,6 +54,14 @@ class Moment:
         """Return the closing script of an act, else the farewell."""
         return self.by_act(act) or self.role(self.playbook.farewell)
 
+    def hands_over(self, why: str) -> bool:
+        """Return whether the playbook wants a person here: intent, anger or unclear. Once in a call."""
+        return why in self.playbook.handover_when and not self.state.closed and not self._handed_over
+
+    @property
+    def _handed_over(self) -> bool:
+        return self.playbook.handover in self.state.used
+
     @property
     def answer(self) -> Answer | None:
         """Return the expected answer that the whole utterance is, if the last script asked for one."""

@@ -126,6 +126,7 @@ def _build(model: PlaybookModel, version: str) -> Playbook:
         ),
         refusals=model.refusals,
         rating=Rating(model.rating.script, dict(model.rating.scores)) if model.rating else None,
+        handover_when=model.handover_when,
     )
 
 

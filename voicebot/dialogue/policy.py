@@ -1,6 +1,6 @@
 """The dialogue policy (话术决策): an ordered list of explicit rules, then the best candidate.
 
-The rules are named V1 to V21 in `rules` and stand in `ladder`; the reasons that a decision stores
+The rules are named V1 to V23 in `rules` and stand in `ladder`; the reasons that a decision stores
 begin with the rule's name. This file turns the winning reply into a decision and the next state.
 """
 

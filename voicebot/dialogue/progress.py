@@ -11,10 +11,12 @@ from voicebot.dialogue.stops import stop
 from voicebot.dialogue.times import no_time
 from voicebot.dialogue.unwilling import refused
 from voicebot.domain.dialogue import Relation
+from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.script import Action, Expect, Script
 from voicebot.text.pinyin import bare
 
 CONSENT_CONFIDENCE = 0.4  # of the transcript, for a binding yes
+KEEN_TURNS = 3  # in which a customer sounds interested, one after the other
 _MUMBLED = "嗯啊哦呃噢"
 
 
@@ -50,6 +52,10 @@ def expected(moment: Moment) -> Reply | None:
         return next_step(moment, reason) if moment.last and moment.last.records else None
     if script.act == "registered" and (doubt := _unsure_consent(moment)):
         return doubt
+    if script.act == "registered" and moment.hands_over("intent"):
+        return Reply(
+            moment.role(moment.playbook.handover), (f"V22 {reason}，意向高：转人工",), goal=script.goal
+        )
     if script.do_not_call:
         return stop(moment, f"V2 {reason}，登记不再来电")
     refused = answer.name == "no" and script.act in (
@@ -139,6 +145,15 @@ def next_step(moment: Moment, reason: str) -> Reply:
         step = "再问一次" if again else "接着说"
         return Reply(script, (f"{reason}：{step} {key}",), text=script.reprompt[0] if again else "")
     return Reply(moment.role(moment.playbook.farewell), (f"{reason}，没有别的了：道别",))
+
+
+def keen(moment: Moment) -> Reply | None:
+    """A customer who is interested for long talks to a person, where the playbook wants that."""
+    latest = (*moment.state.emotions, moment.emotion)[-KEEN_TURNS:]
+    long = len(latest) == KEEN_TURNS and all(one is EmotionLabel.INTERESTED for one in latest)
+    if not long or st.INTERESTED not in moment.state.goals or not moment.hands_over("intent"):
+        return None
+    return Reply(moment.role(moment.playbook.handover), ("V22 客户一直有兴趣：转人工",))
 
 
 def candidate(moment: Moment) -> Reply | None:

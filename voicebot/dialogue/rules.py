@@ -1,4 +1,4 @@
-"""The rules of the conversation, V1 to V21: what the policy guarantees and what benches check."""
+"""The rules of the conversation, V1 to V23: what the policy guarantees and what benches check."""
 
 from __future__ import annotations
 
@@ -24,4 +24,6 @@ RULES: dict[str, str] = {
     "V20": "客户改口：后说的为准；改口说不，就不再劝",
     "V19": "转人工没有成功：如实说明，登记回电",
     "V21": "电话按键：按话术里约定的意思办；约定为不再来电的，马上登记",
+    "V22": "话术库写明 handover_when: intent：客户答应了，或者一直有兴趣，就转人工",
+    "V23": "话术库写明 handover_when: anger：客户愤怒而没有骂人、没有拒接，就转人工",
 }

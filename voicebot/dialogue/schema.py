@@ -172,3 +172,5 @@ class PlaybookModel(_Strict):
     outcomes: tuple[OutcomeModel, ...] = ()
     refusals: tuple[Text, ...] = ()
     rating: RatingModel | None = None
+    # a person takes the call: intent (agreed, or keen for long), anger (but no abuse), unclear (twice)
+    handover_when: tuple[Literal["intent", "anger", "unclear"], ...] = ()

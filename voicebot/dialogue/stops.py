@@ -13,6 +13,7 @@ from voicebot.domain.script import Action
 from voicebot.domain.speech import UtteranceKind
 from voicebot.domain.understanding import Situation
 
+CALL_BACK = "+30m"  # after a takeover that found nobody; compliance moves it into a window
 MACHINE_TURNS = 3  # announcements come at the beginning
 
 
@@ -27,7 +28,12 @@ def silence(moment: Moment) -> Reply | None:
         return None
     if moment.state.transferred:
         # whoever is handed over is gone: silence means that nobody took the call
-        return Reply(moment.close("no_agent"), ("V19 转人工没有成功：如实说明，登记回电",), taken_back=True)
+        return Reply(
+            moment.close("no_agent"),
+            ("V19 转人工没有成功：如实说明，登记回电",),
+            facts={st.CALLBACK_TIME: CALL_BACK, st.CALLBACK_BY: st.PERSON},
+            taken_back=True,
+        )
     if moment.state.closed:
         return Reply(None, ("V3 通话已结束：挂断",))
     count, prompts = moment.state.silences, moment.playbook.silence
@@ -58,7 +64,10 @@ def answered_by_machine(moment: Moment) -> Reply | None:
 
 
 def angry(moment: Moment) -> Reply | None:
-    if moment.emotion is EmotionLabel.ANGRY or phrases.abuses(moment.text):
+    abuses = phrases.abuses(moment.text)
+    if moment.emotion is EmotionLabel.ANGRY and not abuses and moment.hands_over("anger"):
+        return Reply(moment.role(moment.playbook.handover), ("V23 客户愤怒：转人工",))
+    if moment.emotion is EmotionLabel.ANGRY or abuses:
         return stop(moment, "V17 客户愤怒：马上停止并登记不再来电")
     return None
 

@@ -82,6 +82,9 @@ class Campaign:
     held: str = ""  # why it does not call although it was started, in words
 
 
+ANY_AGENT = "*"  # whoever is ready
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
     """One person on a campaign's list (客户名单)."""
@@ -93,4 +96,4 @@ class Contact:
     slots: Mapping[str, str] = field(default_factory=dict)
     consent: Consent | None = None
     priority: int = 0  # higher is called first
-    agent_id: str = ""  # the person who asked for the call (preview)
+    agent_id: str = ""  # the person who asked for the call (preview); ANY_AGENT = a person is to call

@@ -134,3 +134,4 @@ class Playbook:
     outcomes: tuple[GoalOutcome, ...] = ()  # of goals; the first that was reached counts
     rating: Rating | None = None  # None: customers are not asked
     refusals: tuple[str, ...] = ()  # how customers say no to this very product
+    handover_when: tuple[str, ...] = ()  # intent, anger, unclear: a person takes the call then

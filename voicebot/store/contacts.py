@@ -95,16 +95,18 @@ class ContactRepository:
         )
         return tuple(Refused(row.at, row.code, row.words, row.until) for row in rows)
 
-    def settle(self, contact_id: str, next_at: datetime | None, *, agreed: bool = False) -> None:
+    def settle(
+        self, contact_id: str, next_at: datetime | None, *, agreed: bool = False, agent_id: str = ""
+    ) -> None:
         """Take a contact off the calls in progress: to be called again at a time, or done (None).
 
-        What was agreed with the customer is called before the rest of the list.
+        What was agreed with the customer is called before the rest of the list; by `agent_id`, if named.
         """
         values: dict[str, object] = {"status": ContactStatus.DONE.value, "callback_at": None, "agent_id": ""}
         if next_at is not None:
             values |= {"status": ContactStatus.PENDING.value, "next_at": next_at}
         if next_at is not None and agreed:
-            values |= {"callback_at": next_at, "priority": _callback_priority()}
+            values |= {"callback_at": next_at, "priority": _callback_priority(), "agent_id": agent_id}
         self._update(contact_id, values)
 
     def schedule(self, contact_id: str, at: datetime) -> bool:
