@@ -188,6 +188,7 @@ def call_request(campaign: Campaign, contact: Contact, trunk: Trunk | None = Non
         slots=contact.slots,
         ring_timeout_s=campaign.ring_timeout_s,
         transfer_uri=campaign.transfer_uri,
+        takeover=campaign.takeover,
         leave_message=campaign.leave_message,
     )
 

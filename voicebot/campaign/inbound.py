@@ -21,6 +21,7 @@ from voicebot.domain.call import CallRequest, Direction, Rejection
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.domain.errors import CampaignError, DataError
 from voicebot.domain.ids import uuid7
+from voicebot.domain.people import TakeoverKind
 from voicebot.domain.trunk import Trunk
 from voicebot.store.attempts import AttemptRepository
 from voicebot.store.callers import CallerRepository
@@ -242,4 +243,5 @@ def _request(
         direction=Direction.INBOUND,
         slots=contact.slots if contact else {},
         transfer_uri=campaign.transfer_uri if campaign else "",
+        takeover=campaign.takeover if campaign else TakeoverKind.AUTO,
     )

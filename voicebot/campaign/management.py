@@ -135,9 +135,9 @@ def schedule_call(database: Database, vault: NumberVault, contact_id: str, at: d
 
 _EDITABLE = frozenset(
     {
-        "name", "playbook_id", "policy_pack", "scope", "trunk", "caller_id", "transfer_uri", "max_calls",
-        "max_attempts", "ring_timeout_s", "mode", "priority", "calls_per_s", "max_talks", "hours",
-        "starts_at", "ends_at", "retry", "leave_message",
+        "name", "playbook_id", "policy_pack", "scope", "trunk", "caller_id", "transfer_uri", "takeover",
+        "max_calls", "max_attempts", "ring_timeout_s", "mode", "priority", "calls_per_s", "max_talks",
+        "hours", "starts_at", "ends_at", "retry", "leave_message",
     }
 )  # fmt: skip
 

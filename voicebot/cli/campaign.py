@@ -25,6 +25,7 @@ from voicebot.cli.times import moment
 from voicebot.domain.campaign import Campaign, CampaignStatus, Mode
 from voicebot.domain.errors import CampaignError
 from voicebot.domain.ids import uuid7
+from voicebot.domain.people import TakeoverKind
 from voicebot.settings import Settings
 from voicebot.store.campaigns import CampaignRepository, Progress
 
@@ -36,7 +37,14 @@ Named = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the ca
 
 Trunk = Annotated[str | None, typer.Option(help="Name of a trunk, or sip:{number}@gateway:5060.")]
 CallerId = Annotated[str | None, typer.Option(help="Number or SIP URI that customers see.")]
-TransferTo = Annotated[str | None, typer.Option(help="SIP URI of the agents; empty = no takeover.")]
+TakeoverOption = Annotated[
+    TakeoverKind | None,
+    typer.Option(
+        help="How a customer is handed over: auto [agents: bridge; an address outside: blind], blind (REFER), "
+        "attended (the agent answers and is briefed, then REFER with Replaces), bridge."
+    ),
+]
+TransferTo = Annotated[str | None, typer.Option(help="SIP URI of the agents; empty = agents of the console.")]
 MaxCalls = Annotated[int | None, typer.Option(min=1, help="At the same time, ringing or talking [3].")]
 MaxTalks = Annotated[
     int | None, typer.Option(min=0, help="Conversations at the same time; more may ring, by answer rate.")
@@ -64,6 +72,7 @@ def create(
     scope: Annotated[str, typer.Option(help="Consent that is needed.")] = "marketing",
     caller_id: CallerId = None,
     transfer_to: TransferTo = None,
+    takeover: TakeoverOption = None,
     max_calls: MaxCalls = None,
     max_talks: MaxTalks = None,
     max_attempts: MaxAttempts = None,
@@ -87,6 +96,7 @@ def create(
     given = _given(
         caller_id=caller_id,
         transfer_uri=transfer_to,
+        takeover=takeover,
         max_calls=max_calls,
         max_talks=max_talks,
         max_attempts=max_attempts,
@@ -123,6 +133,7 @@ def edit(
     trunk: Trunk = None,
     caller_id: CallerId = None,
     transfer_to: TransferTo = None,
+    takeover: TakeoverOption = None,
     max_calls: MaxCalls = None,
     max_talks: MaxTalks = None,
     max_attempts: MaxAttempts = None,
@@ -146,6 +157,7 @@ def edit(
         trunk=trunk,
         caller_id=caller_id,
         transfer_uri=transfer_to,
+        takeover=takeover,
         max_calls=max_calls,
         max_talks=max_talks,
         max_attempts=max_attempts,

@@ -14,6 +14,7 @@ from voicebot.console.house import House
 from voicebot.domain.campaign import Campaign, CampaignStatus, Mode
 from voicebot.domain.errors import CampaignError, DataError
 from voicebot.domain.ids import uuid7
+from voicebot.domain.people import TakeoverKind
 
 POLICIES = ("CN", "US", "SIMULATION")
 LARGEST_UPLOAD = 200 << 20  # bytes
@@ -37,6 +38,7 @@ class Wish:
     scope: str = "marketing"
     caller_id: str = ""
     transfer_uri: str = ""
+    takeover: TakeoverKind = TakeoverKind.AUTO
     max_calls: int = 3
     max_attempts: int = 3
     ring_timeout_s: float = 40.0

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from voicebot.domain.people import TakeoverKind
+
 
 class CampaignStatus(StrEnum):
     """Where a campaign stands."""
@@ -66,7 +68,8 @@ class Campaign:
     scope: str = "marketing"  # consent it needs
     trunk: str = ""  # name of a trunk, or a SIP URI template with {number}
     caller_id: str = ""
-    transfer_uri: str = ""
+    transfer_uri: str = ""  # where takeovers go; "" = to our own agents
+    takeover: TakeoverKind = TakeoverKind.AUTO
     max_calls: int = 3
     max_attempts: int = 3
     ring_timeout_s: float = 40.0

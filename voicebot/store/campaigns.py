@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from voicebot.domain.campaign import AttemptStatus, Campaign, CampaignStatus, ContactStatus, Mode
 from voicebot.domain.errors import CampaignError, DataError
+from voicebot.domain.people import TakeoverKind
 from voicebot.store.calls import row_id
 from voicebot.store.tables import AttemptRow, CampaignRow, ContactRow, OutcomeRow
 
@@ -145,6 +146,7 @@ def _columns(campaign: Campaign) -> dict[str, Any]:
         "trunk": campaign.trunk,
         "caller_id": campaign.caller_id,
         "transfer_uri": campaign.transfer_uri,
+        "takeover": campaign.takeover.value,
         "max_calls": campaign.max_calls,
         "max_attempts": campaign.max_attempts,
         "ring_timeout_s": campaign.ring_timeout_s,
@@ -172,6 +174,7 @@ def _campaign(row: CampaignRow) -> Campaign:
         trunk=row.trunk,
         caller_id=row.caller_id,
         transfer_uri=row.transfer_uri,
+        takeover=TakeoverKind(row.takeover),
         max_calls=row.max_calls,
         max_attempts=row.max_attempts,
         ring_timeout_s=row.ring_timeout_s,

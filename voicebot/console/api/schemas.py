@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from voicebot.domain.call import Disposition
 from voicebot.domain.campaign import Mode
-from voicebot.domain.people import Grade
+from voicebot.domain.people import Grade, TakeoverKind
 
 
 def _plain(text: str) -> str:
@@ -44,6 +44,7 @@ class CampaignSettings(Given):
     scope: Line = Field("marketing", max_length=100, description="consent that is needed")
     caller_id: Line = Field("", max_length=200)
     transfer_uri: Line = Field("", max_length=300)
+    takeover: TakeoverKind = TakeoverKind.AUTO
     max_calls: int = Field(3, ge=1, le=1000)
     max_attempts: int = Field(3, ge=1, le=20)
     ring_timeout_s: float = Field(40.0, ge=5, le=120)

@@ -228,6 +228,7 @@ def _facts(visitor: Visitor, campaign: Campaign) -> None:
         ("trunk", campaign.trunk),
         ("caller", campaign.caller_id),
         ("transfer", campaign.transfer_uri),
+        ("takeover", t(f"campaigns.takeover_{campaign.takeover.value}")),
         ("max_calls", campaign.max_calls),
         ("max_attempts", campaign.max_attempts),
         ("ring", f"{campaign.ring_timeout_s:.0f}"),

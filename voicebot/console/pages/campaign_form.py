@@ -16,6 +16,7 @@ from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import quiet
 from voicebot.domain.campaign import Campaign, Mode
 from voicebot.domain.errors import DataError
+from voicebot.domain.people import TakeoverKind
 from voicebot.domain.users import Right
 from voicebot.store.trunks import TrunkRepository
 
@@ -95,6 +96,8 @@ def _more(visitor: Visitor, wish: Wish, fields: dict[str, Any]) -> None:
     fields["transfer_uri"] = ui.input(
         t("campaigns.transfer"), value=wish.transfer_uri, placeholder="sip:agents@pbx.example.com"
     )
+    kinds = {kind.value: t(f"campaigns.takeover_{kind.value}") for kind in TakeoverKind}
+    fields["takeover"] = ui.select(kinds, value=wish.takeover.value, label=t("campaigns.takeover"))
     numbers = (
         ("max_calls", wish.max_calls, 1, 1000, 0),
         ("max_attempts", wish.max_attempts, 1, 20, 0),
@@ -135,6 +138,7 @@ def _wish(visitor: Visitor, fields: Mapping[str, Any]) -> Wish:
         max_attempts=int(given["max_attempts"] or 1),
         ring_timeout_s=float(given["ring"] or 40),
         mode=Mode(given["mode"]),
+        takeover=TakeoverKind(given["takeover"]),
         priority=int(given["priority"] or 0),
         calls_per_s=float(given["calls_per_s"] or 0),
         starts_at=_day(given["starts"], zone),

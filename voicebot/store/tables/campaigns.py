@@ -26,6 +26,7 @@ class CampaignRow(Base):
     trunk: Mapped[str]
     caller_id: Mapped[str]
     transfer_uri: Mapped[str]
+    takeover: Mapped[str] = mapped_column(server_default="auto")  # domain.people.TakeoverKind
     max_calls: Mapped[int]
     max_attempts: Mapped[int]
     ring_timeout_s: Mapped[float]
