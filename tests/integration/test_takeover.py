@@ -59,8 +59,10 @@ class Desk:
     async def connected(self, agent: Agent, call_id: str) -> None:
         self.deeds.append((agent.id, "connected"))
 
-    async def release(self, agent: Agent, call_id: str, *, missed: bool = False) -> None:
-        self.deeds.append((agent.id, "missed" if missed else "released"))
+    async def release(
+        self, agent: Agent, call_id: str, *, missed: bool = False, away: bool = False
+    ) -> None:
+        self.deeds.append((agent.id, "away" if away else "missed" if missed else "released"))
 
 
 @pytest.fixture(scope="module")
@@ -350,6 +352,28 @@ async def test_an_attended_transfer_leaves_us_out(phone: Telephone, agent_phone:
         record = await ended(journal)
     assert record.cause is EndCause.TRANSFERRED
     assert [takeover.kind for takeover in journal.takeovers] == [TakeoverKind.ATTENDED]
+    assert desk.deeds[-1] == ("agent0", "away"), "who talks elsewhere gets no calls"
+
+
+async def test_a_blind_transfer_to_an_agent_carries_the_context_and_passes_over_who_is_busy(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    journal, agent_at = Memory(), len(agent_phone.events)
+    desk = Desk(agent_phone.address("busy"), agent_phone.address("agent"))
+    async with running(Server([OVER]), journal, desk) as worker:
+        await worker.originate(replace(request(phone), takeover=TakeoverKind.BLIND))
+        record = await ended(journal)
+    assert record.cause is EndCause.TRANSFERRED
+    busy, invited = [event for event in agent_phone.events[agent_at:] if event["event"] == "Invited"]
+    assert (busy["user"], invited["user"]) == ("busy", "agent")
+    assert invited["headers"]["X-Call-Id"] == "call-1"
+    assert invited["headers"]["X-Reason"] == "script"
+    assert [deed for deed in desk.deeds if deed[1] in ("missed", "connected", "away")] == [
+        ("agent0", "missed"),
+        ("agent1", "connected"),
+        ("agent1", "away"),
+    ]
+    assert [takeover.kind for takeover in journal.takeovers] == [TakeoverKind.BLIND]
 
 
 async def test_a_refused_refer_becomes_a_bridge(phone: Telephone, agent_phone: Telephone) -> None:

@@ -50,9 +50,13 @@ class PostgresDesk:
         """The agent talks."""
         await self._do(lambda agents, now: agents.connect(agent.id, call_id, now), False)
 
-    async def release(self, agent: Agent, call_id: str, *, missed: bool = False) -> None:
-        """The agent is free again, or away if the call was missed."""
-        await self._do(lambda agents, now: agents.release(agent.id, call_id, now, missed=missed), None)
+    async def release(
+        self, agent: Agent, call_id: str, *, missed: bool = False, away: bool = False
+    ) -> None:
+        """The agent is free again; or away if the call was missed, or goes on where we do not see it."""
+        await self._do(
+            lambda agents, now: agents.release(agent.id, call_id, now, missed=missed, away=away), None
+        )
 
     async def _do(self, work: Callable[[AgentRepository, datetime], T], otherwise: T) -> T:
         def run() -> T:

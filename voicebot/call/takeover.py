@@ -153,13 +153,13 @@ class Attempt:
             self._referred.set_result(event)
 
     async def let_go(self, *, missed: bool = False) -> None:
-        """Hang up on the person, who is free again."""
+        """Hang up on the person, who is free again; who went on with the customer elsewhere is not."""
         leg, self.agent_leg = self.agent_leg, None
         if leg is not None:
             leg.hang_up()
         agent, self.agent = self.agent, None
         if agent is not None and self._desk is not None:
-            await self._desk.release(agent, self._request.call_id, missed=missed)
+            await self._desk.release(agent, self._request.call_id, missed=missed, away=self.left)
 
     # -- the steps --
 
@@ -175,14 +175,11 @@ class Attempt:
         """Hand over to an address that is none of our agents: a queue of the PBX, a phone number."""
         if self.kind in (TakeoverKind.AUTO, TakeoverKind.BLIND):
             self.kind = TakeoverKind.BLIND
-            context = headers(self._request, self._briefing)
-            ended = await self._refer(lambda: self._leg.transfer(target, self._times.refer_s, context))
+            ended = await self._refer_blind(target, self._times.refer_s)
             if ended.ok:
                 return TakeoverResult.CONNECTED, ""
             if ended.status not in REFER_REFUSED:
                 return TakeoverResult.NO_AGENT, f"{ended.status} {ended.reason}"
-            log.info("REFER refused: bridging", call_id=self._request.call_id, status=ended.status)
-            self.kind = TakeoverKind.BRIDGE
         leg, why = await self._dial(target)
         if leg is None:
             return TakeoverResult.NO_AGENT, why
@@ -205,12 +202,33 @@ class Attempt:
                 continue
             self._tell(TakeoverStage.RINGING)
             await desk.show(self.agent, self._briefing)
-            leg, why = await self._dial(self.agent.uri)
-            if leg is not None:
-                return await self._join(leg)
+            done, why = await self._try(self.agent)
+            if done:
+                return done, why
             await self.let_go(missed=True)
             self._tell(TakeoverStage.WAITING)
         return TakeoverResult.NO_AGENT, why
+
+    async def _try(self, agent: Agent) -> tuple[TakeoverResult | None, str]:
+        """Ring at one agent; None if the next one is to be tried, with why."""
+        if self.kind is TakeoverKind.BLIND:
+            ended = await self._refer_blind(agent.uri, self._times.ring_s)
+            if ended.ok:
+                await self.connected()
+                return TakeoverResult.CONNECTED, ""
+            if ended.status not in REFER_REFUSED:
+                return None, f"{ended.status} {ended.reason}"
+        leg, why = await self._dial(agent.uri)
+        return await self._join(leg) if leg is not None else (None, why)
+
+    async def _refer_blind(self, target: str, timeout_s: float) -> TransferEnded:
+        """Send the customer to an address; a trunk that refuses that makes the takeover a bridge."""
+        context = headers(self._request, self._briefing)
+        ended = await self._refer(lambda: self._leg.transfer(target, timeout_s, context))
+        if not ended.ok and ended.status in REFER_REFUSED:
+            log.info("REFER refused: bridging", call_id=self._request.call_id, status=ended.status)
+            self.kind = TakeoverKind.BRIDGE
+        return ended
 
     async def _dial(self, uri: str) -> tuple[Leg | None, str]:
         """Ring at a person's phone; return its leg once answered, or why not."""

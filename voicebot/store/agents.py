@@ -119,9 +119,13 @@ class AgentRepository:
         """The agent talks with the customer; False = the reservation is lost."""
         return self._held(agent_id, call_id, {"connected_at": now, "missed": 0})
 
-    def release(self, agent_id: str, call_id: str, now: datetime, *, missed: bool = False) -> None:
-        """The call is over for this agent. One who missed it is not ready until switched on again."""
+    def release(
+        self, agent_id: str, call_id: str, now: datetime, *, missed: bool = False, away: bool = False
+    ) -> None:
+        """The call is over for this agent. One who missed it, or is away, is not ready until switched on."""
         values: dict[str, Any] = {**_FREE, "idle_since": now}
+        if away:
+            values["available"] = False
         if missed:
             values |= {"available": False, "missed": AgentRow.missed + 1}
         self._held(agent_id, call_id, values)

@@ -94,8 +94,9 @@ class Screen:
         agent = await self._visitor.query(work)
         if agent is not None and agent.available != self._switch.value:
             self._switch.set_value(agent.available)  # a missed call switches it off
-            if not agent.available and agent.missed:
-                ui.notify(self._visitor.t("agent.missed"), type="warning", timeout=0, close_button=True)
+            if not agent.available:
+                why = "agent.missed" if agent.missed else "agent.transferred"
+                ui.notify(self._visitor.t(why), type="warning", timeout=0, close_button=True)
 
     def _again(self) -> None:
         call = self._live.of_agent(self._visitor.user.name)
