@@ -59,9 +59,7 @@ class Desk:
     async def connected(self, agent: Agent, call_id: str) -> None:
         self.deeds.append((agent.id, "connected"))
 
-    async def release(
-        self, agent: Agent, call_id: str, *, missed: bool = False, away: bool = False
-    ) -> None:
+    async def release(self, agent: Agent, call_id: str, *, missed: bool = False, away: bool = False) -> None:
         self.deeds.append((agent.id, "away" if away else "missed" if missed else "released"))
 
 

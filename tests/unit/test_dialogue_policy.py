@@ -168,7 +168,9 @@ def test_v22_who_is_interested_for_long_talks_to_a_person() -> None:
     assert call.says("那额度呢", keen).script_id == "handover"
 
 
-def test_v23_an_angry_customer_is_handed_over_where_the_playbook_wants_it_but_no_abuse_and_no_opt_out() -> None:
+def test_v23_an_angry_customer_is_handed_over_where_the_playbook_wants_it_but_no_abuse_and_no_opt_out() -> (
+    None
+):
     decision = handing_over("anger").says("你们到底想干什么", ANGRY)
     assert (decision.script_id, decision.do_not_call) == ("handover", False)
     assert handing_over("anger").says("滚", ANGRY).do_not_call

@@ -80,7 +80,20 @@ def test_what_follows_a_script_judges_it() -> None:
 def conducted(*, delivered: str | None, matches: str = "") -> FinishedCall:
     """A call in which a person answered a customer, beside the bot's proposal `pitch`."""
     turn = JudgedTurn(
-        1, AT, "pitch", "浪花贷", "say", "利息多少", "speech", "calm", "opening", (), {}, None, matches, delivered
+        1,
+        AT,
+        "pitch",
+        "浪花贷",
+        "say",
+        "利息多少",
+        "speech",
+        "calm",
+        "opening",
+        (),
+        {},
+        None,
+        matches,
+        delivered,
     )
     return FinishedCall("c", "loan", "customer_hung_up", "undecided", False, True, {}, (turn,))
 

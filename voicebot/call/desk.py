@@ -50,9 +50,7 @@ class PostgresDesk:
         """The agent talks."""
         await self._do(lambda agents, now: agents.connect(agent.id, call_id, now), False)
 
-    async def release(
-        self, agent: Agent, call_id: str, *, missed: bool = False, away: bool = False
-    ) -> None:
+    async def release(self, agent: Agent, call_id: str, *, missed: bool = False, away: bool = False) -> None:
         """The agent is free again; or away if the call was missed, or goes on where we do not see it."""
         await self._do(
             lambda agents, now: agents.release(agent.id, call_id, now, missed=missed, away=away), None

@@ -40,8 +40,8 @@ CallerId = Annotated[str | None, typer.Option(help="Number or SIP URI that custo
 TakeoverOption = Annotated[
     TakeoverKind | None,
     typer.Option(
-        help="How a customer is handed over: auto [agents: bridge; an address outside: blind], blind (REFER), "
-        "attended (the agent answers and is briefed, then REFER with Replaces), bridge."
+        help="How a customer is handed over: auto (agents: bridge; an address outside: blind), blind "
+        "(REFER), attended (the agent answers and is briefed, then REFER with Replaces), bridge."
     ),
 ]
 TransferTo = Annotated[str | None, typer.Option(help="SIP URI of the agents; empty = agents of the console.")]

@@ -51,6 +51,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     serving = asyncio.create_task(server.serve(sockets=[door]))
     while not server.started and not serving.done():  # noqa: ASYNC110  # uvicorn offers no event
         await asyncio.sleep(0.05)
+    house.live.start()  # calls are watched, and agents told of them, though no page is open
     announce(port=door.getsockname()[1], url=settings.console_url or address, first_password=password)
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait((stopped, serving), return_when=asyncio.FIRST_COMPLETED)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
@@ -37,6 +38,11 @@ def build(house: House) -> FastAPI:
     app.include_router(recordings(house))
     app.include_router(listening(house))
     app.include_router(exports(house))
+
+    @app.get("/sw.js", include_in_schema=False)
+    async def service_worker() -> FileResponse:
+        """Serve the service worker from the root: it may care only for what lies below its own place."""
+        return FileResponse(STATIC / "sw.js", media_type="text/javascript")
 
     @app.get("/health", include_in_schema=False)
     async def health() -> dict[str, str]:

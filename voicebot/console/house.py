@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from voicebot import bootstrap
 from voicebot.console.live import Live
+from voicebot.console.push.sender import Push
 from voicebot.registry.playbooks import PlaybookDirectories
 from voicebot.service.lines import Lines
 from voicebot.settings import Settings
@@ -32,6 +33,11 @@ class House:
     def live(self) -> Live:
         """All calls that run now; `start` it in the event loop."""
         return Live(self)
+
+    @cached_property
+    def push(self) -> Push:
+        """What tells agents' devices of calls."""
+        return Push(self)
 
     @cached_property
     def vault(self) -> NumberVault:
@@ -60,4 +66,5 @@ class House:
     async def close(self) -> None:
         """Let go of the line workers."""
         await self.live.close()
+        await self.push.close()
         await self.lines.close()

@@ -114,8 +114,14 @@ class Live:
             call.delivery = event.delivery
         if event.takeover is not None:
             update = event.takeover
+            rings = update.stage is TakeoverStage.RINGING and (call.stage, call.agent_id) != (
+                update.stage,
+                update.agent_id,
+            )
             call.stage, call.agent_id = update.stage, update.agent_id
             call.briefing = update.briefing or call.briefing
+            if rings and call.briefing is not None:
+                self._house.push.ring(call.agent_id, call.call_id, call.briefing.reason.value)
             if update.stage is TakeoverStage.ENDED:
                 call.agent_id, call.suggestion = "", None
 

@@ -12,6 +12,7 @@ from voicebot.domain.script import Style
 from voicebot.domain.understanding import Situation
 
 PAGE_ALIVE = timedelta(seconds=45)  # an agent whose page was not seen for longer gets no calls
+PUSH_ALIVE = timedelta(minutes=30)  # the same, of an agent whose device is told of calls by Web Push
 
 
 class AgentState(StrEnum):
@@ -38,6 +39,7 @@ class Agent:
     lease_until: datetime | None = None  # of a reservation
     connected_at: datetime | None = None  # talks since
     missed: int = 0  # calls not answered since the last one taken
+    notified: bool = False  # a device is told of calls while the page sleeps
 
     def state(self, now: datetime) -> AgentState:
         """Return what the agent can do at a moment."""
@@ -45,8 +47,20 @@ class Agent:
             return AgentState.BUSY
         if self.call_id and self.lease_until is not None and self.lease_until > now:
             return AgentState.RESERVED
-        seen = self.seen_at is not None and now - self.seen_at <= PAGE_ALIVE
+        alive = PUSH_ALIVE if self.notified else PAGE_ALIVE
+        seen = self.seen_at is not None and now - self.seen_at <= alive
         return AgentState.READY if self.available and self.uri and seen else AgentState.AWAY
+
+
+@dataclass(frozen=True, slots=True)
+class PushTarget:
+    """A browser that is told of an agent's calls (Web Push, RFC 8030)."""
+
+    agent_id: str
+    endpoint: str  # of the push service; whoever knows it and `secret` can send
+    key: bytes  # the browser's public key, 65 bytes (p256dh)
+    secret: bytes  # 16 bytes (auth)
+    language: str = "zh"
 
 
 class TakeoverKind(StrEnum):

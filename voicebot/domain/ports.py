@@ -358,10 +358,8 @@ class AgentDesk(Protocol):
     async def connected(self, agent: Agent, call_id: str) -> None:
         """The agent talks with the customer."""
 
-    async def release(
-        self, agent: Agent, call_id: str, *, missed: bool = False, away: bool = False
-    ) -> None:
-        """The call is over for the agent, who is free, or has missed it, or goes on where we do not see it."""
+    async def release(self, agent: Agent, call_id: str, *, missed: bool = False, away: bool = False) -> None:
+        """The call is over for the agent: free now, or missed it, or goes on where we do not see it."""
 
 
 class BlobStore(Protocol):

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, literal, or_, select, update
+from sqlalchemy import and_, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from voicebot.domain.errors import DataError
-from voicebot.domain.people import PAGE_ALIVE, Agent, AgentState
+from voicebot.domain.people import PAGE_ALIVE, PUSH_ALIVE, Agent, AgentState
 from voicebot.store.tables import AgentRow, WorkerRow
 from voicebot.store.workers import ALIVE
 
@@ -89,7 +89,7 @@ class AgentRepository:
             .where(
                 AgentRow.available,
                 AgentRow.uri != "",
-                AgentRow.seen_at > now - PAGE_ALIVE,
+                _present(now),
                 _unoccupied(now),
                 _takes(campaign_id),
                 *((AgentRow.id == agent_id,) if agent_id else ()),
@@ -167,7 +167,7 @@ class AgentRepository:
         query = select(func.count()).where(
             AgentRow.available,
             AgentRow.uri != "",
-            AgentRow.seen_at > now - PAGE_ALIVE,
+            _present(now),
             _unoccupied(now),
             _takes(campaign_id),
         )
@@ -178,7 +178,7 @@ class AgentRepository:
         query = select(AgentRow.id).where(
             AgentRow.available,
             AgentRow.uri != "",
-            AgentRow.seen_at > now - PAGE_ALIVE,
+            _present(now),
             _takes(campaign_id),
         )
         return self._session.scalars(query.limit(1)).first() is not None
@@ -195,6 +195,11 @@ class AgentRepository:
 
 def _takes(campaign_id: str) -> Any:
     return or_(AgentRow.campaigns == literal([], JSONB), AgentRow.campaigns.has_key(campaign_id))
+
+
+def _present(now: datetime) -> Any:
+    alive = case((AgentRow.notified, now - PUSH_ALIVE), else_=now - PAGE_ALIVE)
+    return AgentRow.seen_at > alive
 
 
 def _unoccupied(now: datetime) -> Any:
@@ -215,4 +220,5 @@ def _agent(row: AgentRow) -> Agent:
         row.lease_until,
         row.connected_at,
         row.missed,
+        row.notified,
     )

@@ -85,6 +85,11 @@ class NumberVault:
         self._ciphers = [AESGCM(derive(one, b"voicebot number seal")) for one in self.ring.openers]
         self._lookup_key = self.ring.finder
 
+    @property
+    def push_seed(self) -> bytes:
+        """The secret of the key that signs notices to browsers: one that no new number key changes."""
+        return derive(self._lookup_key, b"voicebot web push")
+
     def seal(self, number: str) -> bytes:
         """Return a number encrypted: format byte, nonce, ciphertext with tag."""
         nonce = os.urandom(_NONCE_BYTES)

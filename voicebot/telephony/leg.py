@@ -182,9 +182,7 @@ class Leg:
             raise TelephonyError(f"{digits!r} are no DTMF digits", hint="use 0-9, *, # and A-D")
         self._agent().send_dtmf(self, digits, info=info)
 
-    def transfer(
-        self, uri: str, timeout_s: float = 30.0, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def transfer(self, uri: str, timeout_s: float = 30.0, headers: Mapping[str, str] | None = None) -> None:
         """Hand the far end over to another address (blind REFER, RFC 3515).
 
         `headers` stand in the REFER, and in its Refer-To for the INVITE that follows, as far as they fit.
@@ -194,9 +192,7 @@ class Leg:
         checked = dict(check_header(name, value) for name, value in (headers or {}).items())
         self._agent().transfer(self, refer_to(check_uri(uri), checked), timeout_s, checked)
 
-    def replace(
-        self, other: Leg, timeout_s: float = 30.0, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def replace(self, other: Leg, timeout_s: float = 30.0, headers: Mapping[str, str] | None = None) -> None:
         """Hand the far end over to the far end of another leg of ours (REFER with Replaces, RFC 3891).
 
         `headers` stand in the REFER. `TransferEnded` follows as for `transfer`; if ok, the other leg is

@@ -10,6 +10,7 @@ from nicegui import ui
 from voicebot import codec
 from voicebot.console.frame import Pages
 from voicebot.console.live import LiveCall
+from voicebot.console.pages.agent_notices import Notices
 from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import badge, heading, quiet
 from voicebot.domain.call import Delivery
@@ -69,6 +70,7 @@ class Screen:
             with ui.element("div").classes("vb-warn").props("role=alert"):
                 ui.label(visitor.t("agent.no_phone"))
                 ui.link(visitor.t("frame.account"), "/account")
+        Notices(visitor).draw()
         self._switch = switch
         self._briefing = briefing
         self._body()

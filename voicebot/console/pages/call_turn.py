@@ -45,7 +45,7 @@ def _heard(visitor: Visitor, turn: Mapping[str, Any]) -> None:
 
 
 def _said(visitor: Visitor, turn: Mapping[str, Any]) -> None:
-    """What the customer heard; where a person spoke, the bot's choice stands below as what it was: a proposal."""
+    """What the customer heard; where a person spoke, the bot's choice stands below as a proposal."""
     person = turn["delivered_text"] is not None
     with ui.element("div").classes("vb-bubble vb-bot"):
         who = visitor.t("agent.agent" if person else "call.bot")

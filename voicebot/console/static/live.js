@@ -72,6 +72,7 @@ window.voicebot = (() => {
   function quiet() {
     clearInterval(ringing);
     ringing = null;
+    if (window.voicebotPush) window.voicebotPush.clear();
     document.title = title;
     if (navigator.vibrate && navigator.userActivation && navigator.userActivation.hasBeenActive)
       navigator.vibrate(0);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicebot.store.tables.agents import AgentRow, FeedbackRow, TakeoverRow
+from voicebot.store.tables.agents import AgentRow, FeedbackRow, PushTargetRow, TakeoverRow
 from voicebot.store.tables.base import Base
 from voicebot.store.tables.calls import CallRow, CorrectionRow, OutcomeRow, TurnRow
 from voicebot.store.tables.campaigns import AttemptRow, CampaignRow, ContactRow, DoNotCallRow
@@ -48,6 +48,7 @@ __all__ = [
     "OutcomeRow",
     "PlaybookVersionRow",
     "PromptRow",
+    "PushTargetRow",
     "ReasonRollupRow",
     "RefusalRow",
     "RegistrationRow",

@@ -30,7 +30,22 @@ class AgentRow(Base):
     lease_until: Mapped[datetime | None]
     connected_at: Mapped[datetime | None]
     missed: Mapped[int] = mapped_column(server_default=sql("0"))
+    notified: Mapped[bool] = mapped_column(server_default=false())  # has a PushTargetRow
     screen: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))  # the call's Briefing
+
+
+class PushTargetRow(Base):
+    """A browser that is told of an agent's calls by Web Push."""
+
+    __tablename__ = "push_targets"
+    __table_args__ = (Index("ix_push_targets_agent_id", "agent_id"),)
+
+    endpoint: Mapped[str] = mapped_column(primary_key=True)
+    agent_id: Mapped[str]
+    key: Mapped[bytes]
+    secret: Mapped[bytes]
+    language: Mapped[str]
+    saved_at: Mapped[datetime]
 
 
 class TakeoverRow(Base):
