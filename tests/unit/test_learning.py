@@ -95,7 +95,7 @@ def conducted(*, delivered: str | None, matches: str = "") -> FinishedCall:
         matches,
         delivered,
     )
-    return FinishedCall("c", "loan", "customer_hung_up", "undecided", False, True, {}, (turn,))
+    return FinishedCall("c", "loan", "customer_hung_up", "undecided", False, True, {}, {}, (turn,))
 
 
 def clicked(script_id: str, use: SuggestionUse) -> Feedback:
