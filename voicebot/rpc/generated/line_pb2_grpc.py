@@ -137,7 +137,7 @@ class LineServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Events of all calls of this worker from now on.
+        """What is known of the calls that run, then the events of all calls of this worker.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
