@@ -18,7 +18,7 @@ from voicebot.call.events import SessionConfig
 from voicebot.call.music import music
 from voicebot.call.plan import TakeoverTimes
 from voicebot.call.prompts import PromptMemory
-from voicebot.call.worker import LineWorker
+from voicebot.call.worker import LineWorker, Resolve
 from voicebot.domain.audio import Audio
 from voicebot.domain.call import CallEvent, CallRequest, Delivery, EndCause, Overheard
 from voicebot.domain.errors import TelephonyError
@@ -85,7 +85,9 @@ def idle(phone: Telephone, agent_phone: Telephone) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def running(server: Server, journal: Memory, desk: Desk | None) -> AsyncIterator[LineWorker]:
+async def running(
+    server: Server, journal: Memory, desk: Desk | None, resolve: Resolve | None = None
+) -> AsyncIterator[LineWorker]:
     config = SessionConfig(
         "w-1",
         server.conversation,
@@ -95,7 +97,7 @@ async def running(server: Server, journal: Memory, desk: Desk | None) -> AsyncIt
         desk=desk,
         takeover=TakeoverTimes(queue_s=4, ring_s=1.0, refer_s=3),
     )
-    worker = LineWorker(UserAgentConfig(sip_port=0, rtp_port=0), config)
+    worker = LineWorker(UserAgentConfig(sip_port=0, rtp_port=0), config, resolve)
     await worker.start()
     try:
         yield worker
