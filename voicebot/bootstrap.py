@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicebot.domain.audio import Audio
+from voicebot.domain.errors import SettingsError
 from voicebot.domain.ports import (
     BlobStore,
     Conversation,
@@ -389,6 +390,18 @@ def registrations(opened: Database, worker_id: str) -> Callable[[str, int, str],
     return write
 
 
+def sip_sources(settings: Settings) -> tuple[str, ...]:
+    """Return the networks whose calls are answered. Raises SettingsError."""
+    from voicebot.telephony.floods import networks
+
+    named = tuple(part.strip() for part in settings.sip_sources.split(",") if part.strip())
+    try:
+        networks(named)
+    except ValueError as error:
+        raise SettingsError(f"VOICEBOT_SIP_SOURCES: {error}", hint="write 10.0.0.5,192.0.2.0/24") from error
+    return named
+
+
 def line_worker(
     settings: Settings, index: int, worker_id: str, opened: Database, calls: PostgresJournal
 ) -> LineWorker:
@@ -404,6 +417,7 @@ def line_worker(
         bind=settings.bind,
         sip_port=settings.sip_port and settings.sip_port + index,
         rtp_port=settings.rtp_port and settings.rtp_port + 100 * index,
+        sources=sip_sources(settings),
     )
     session = SessionConfig(
         worker=worker_id,

@@ -60,6 +60,15 @@ class Settings(BaseSettings):
         description="addresses or networks, parted by commas, whose callers' numbers are believed when a "
         "customer calls back; the hosts of trunks always are",
     )
+    sip_sources: str = Field(
+        "",
+        description="addresses or networks, parted by commas, whose calls are answered; the others get "
+        "403; empty = all",
+    )
+    traces: str = Field(
+        "",
+        description="URL of an OpenTelemetry collector that takes OTLP over HTTP, e.g. http://127.0.0.1:4318",
+    )
     recordings: bool = Field(True, description="record both directions of every call")
     seal_recordings: bool = Field(True, description="encrypt recordings, with a key of the number key's ring")
     blobs: str = Field(

@@ -120,6 +120,8 @@ def main() -> None:
             sip_port=int(sys.argv[1]),
             rtp_port=0,
             follow_refer=sys.argv[2] != "0",
+            invites_per_s=1e6,  # floods are for the bot to bear
+            invites_at_once=1e6,
             tls_port=0 if certificate else None,
             tls_certificate=certificate,
             tls_key=key,

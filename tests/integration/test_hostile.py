@@ -6,7 +6,10 @@ syntax, in transport and in meaning); the fuzzer is seeded.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -14,7 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.scripted import Line, Memory, Server
 from tests.integration.telephone import Telephone
+from tests.integration.test_line_worker import request as outbound
+from tests.integration.test_line_worker import resolve, running, until
+from voicebot.call.events import SessionConfig
+from voicebot.call.prompts import PromptMemory
+from voicebot.call.worker import LineWorker
+from voicebot.telephony import UserAgentConfig
 
 pytestmark = pytest.mark.integration
 
@@ -184,3 +194,105 @@ def media_ports(pid: int) -> list[int]:
             inodes.add(target[8:-1])
     rows = (line.split() for line in Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:])
     return [int(row[1].rpartition(":")[2], 16) for row in rows if row[9] in inodes]
+
+
+# -- floods --
+
+
+def invite(source: str, number: int) -> bytes:
+    return request(
+        "INVITE",
+        Via=f"SIP/2.0/UDP {source}:5099;branch=z9hG4bK{source}-{number}-{random.getrandbits(32):x};rport",
+        Call_ID=f"flood-{number}@{source}",
+        From=f"<sip:flood@{source}>;tag=f{number}",
+        body=SDP,
+    )
+
+
+def ack(answer: str) -> bytes:
+    """Return the ACK of a final answer that is no 2xx (RFC 3261, 17.1.1.3)."""
+    kept = [line for line in answer.split("\r\n") if line.startswith(("Via:", "From:", "To:", "Call-ID:"))]
+    head = ["ACK sip:busy@127.0.0.1 SIP/2.0", *kept, "CSeq: 1 ACK", "Max-Forwards: 70", "Content-Length: 0"]
+    return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
+
+
+async def answers(worker: LineWorker, source: str, count: int, *, acknowledging: bool = True) -> list[str]:
+    """Send so many INVITEs from an address, one after the other; return the final answers that came."""
+    host, _, port = worker.sip_uri.partition("@")[2].partition(":")
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((source, 0))
+        sock.setblocking(False)
+        found: dict[str, str] = {}
+
+        async def read(wait_s: float) -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    while len(found) < count:
+                        text = (await loop.sock_recvfrom(sock, 65535))[0].decode("latin-1")
+                        if text.startswith("SIP/2.0 1"):
+                            continue
+                        found.setdefault(re.findall(r"(?m)^Call-ID: (\S+)", text)[0], text)
+                        if acknowledging:
+                            await loop.sock_sendto(sock, ack(text), (host, int(port)))
+
+        for number in range(count):
+            await loop.sock_sendto(sock, invite(source, number), (host, int(port)))
+            await read(0.02)
+        await read(3)
+    return list(found.values())
+
+
+async def test_a_flood_from_one_source_is_turned_away_and_others_are_served(victim: Telephone) -> None:
+    journal = Memory()
+    async with running(Server([Line(1000, 9000)]), journal) as worker:
+        await worker.originate(outbound(victim))
+        await until(lambda: len(journal.turns) == 1)
+        flood = await answers(worker, "127.0.0.1", 60)
+        turned_away = [text for text in flood if "too many calls" in text]
+        assert len(turned_away) >= 30
+        assert all("Retry-After: 5" in text for text in turned_away)
+        other = await answers(worker, "127.0.0.2", 1)
+        assert "too many calls" not in other[0], "another source has a share of its own"
+        assert not journal.records, "the running call goes on"
+
+
+async def test_a_flood_that_never_acknowledges_kills_nothing_and_the_running_call_goes_on(
+    victim: Telephone,
+) -> None:
+    journal = Memory()
+    async with running(Server([Line(1000, 9000)]), journal) as worker:
+        await worker.originate(outbound(victim))
+        await until(lambda: len(journal.turns) == 1)
+        flood = await answers(worker, "127.0.0.1", 60, acknowledging=False)
+        assert {text[8:11] for text in flood} <= {"404", "486", "503"}
+        assert not journal.records, "the running call goes on"
+
+
+async def test_strangers_are_turned_away_where_sources_are_named() -> None:
+    config = UserAgentConfig(sip_port=0, rtp_port=0, sources=("127.0.0.3",))
+    worker = LineWorker(
+        config, SessionConfig("w", Server([]).conversation, Memory(), PromptMemory()), resolve
+    )
+    await worker.start()
+    try:
+        (stranger,) = await answers(worker, "127.0.0.1", 1)
+        assert stranger.startswith("SIP/2.0 403")
+        (known,) = await answers(worker, "127.0.0.3", 1)
+        assert known.startswith("SIP/2.0 404"), "it gets as far as the campaign that it does not name"
+    finally:
+        await worker.stop()
+
+
+async def test_a_flood_of_keys_is_cut_to_what_a_hand_can_press(victim: Telephone) -> None:
+    journal, server = Memory(), Server([Line(1000, 300, patience_ms=60_000)])
+    async with running(server, journal) as worker:
+        at = len(victim.events)
+        await worker.originate(outbound(victim))
+        await until(lambda: len(journal.turns) == 1)
+        leg = victim.wait("Invited", after=at)["leg"]
+        for _ in range(300):
+            victim.do("dtmf", digits="1", info=True, leg=leg)
+        await asyncio.sleep(4)
+        assert not journal.records, "the call goes on"
+        assert len(server.asked) < 150

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,21 @@ def test_a_key_must_lead_somewhere() -> None:
     )
     assert "there is no answer maybe" in told
     assert "there is no script nobody" in told
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + "".join(
+            f"{two}: &{two} [{', '.join(f'*{one}' for _ in range(10))}]\n"
+            for one, two in pairwise("abcdefghi")
+        ),
+        "[" * 5000,
+        "a: " + "{a: " * 2000,
+    ],
+    ids=["aliases that multiply", "nested without end", "mappings without end"],
+)
+def test_a_text_that_grows_without_measure_is_refused(bomb: str) -> None:
+    with pytest.raises(PlaybookError, match="not YAML"):
+        playbook.parse(bomb, "bomb.yaml")

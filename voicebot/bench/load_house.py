@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from voicebot.bench import processes
+from voicebot.bench.load_rows import events_since
 from voicebot.service import metrics
 from voicebot.service.child import Child
 from voicebot.service.supervisor import LEGS_PER_WORKER, SPARE_LEGS, workers_needed
@@ -106,11 +107,11 @@ class House:
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds used so far, by kind of process."""
-        return {kind: processes.cpu_s(pids) for kind, pids in self._pids().items()}
+        return {kind: processes.cpu_s(pids) for kind, pids in self.pids().items()}
 
     def memory_mib(self) -> dict[str, float]:
         """Return the memory in use, by kind of process."""
-        return {kind: processes.memory_mib(pids) for kind, pids in self._pids().items()}
+        return {kind: processes.memory_mib(pids) for kind, pids in self.pids().items()}
 
     def rtp(self) -> Mapping[str, int] | None:
         """Return the packets seen on the wire so far; None where they may not be seen."""
@@ -119,15 +120,11 @@ class House:
 
     def events(self, since: float) -> list[Mapping[str, Any]]:
         """Return what the talkers noticed since a time (seconds since the epoch)."""
-        found = []
-        for path in self._folder.glob("talkers-*.jsonl"):
-            for line in path.read_text("utf-8").splitlines():
-                event = json.loads(line) if line.endswith("}") else {"at": 0}
-                if event["at"] >= since:
-                    found.append(event)
-        return found
+        return events_since(self._folder.glob("talkers-*.jsonl"), since)
 
-    def _pids(self) -> dict[str, list[int]]:
+    def pids(self) -> dict[str, list[int]]:
+        """Return the processes, by kind."""
+
         def of(children: Sequence[Child]) -> list[int]:
             return [child.process.pid for child in children if child.process is not None]
 

@@ -33,6 +33,23 @@ def memory_mib(pids: Iterable[int]) -> float:
     return kib / 1024
 
 
+def files(pids: Iterable[int]) -> int:
+    """Return how many file descriptors processes hold."""
+    return sum(_entries(pid, "fd") for pid in pids)
+
+
+def threads(pids: Iterable[int]) -> int:
+    """Return how many threads processes have."""
+    return sum(_entries(pid, "task") for pid in pids)
+
+
+def _entries(pid: int, what: str) -> int:
+    try:
+        return len(list(Path(f"/proc/{pid}/{what}").iterdir()))
+    except OSError:
+        return 0
+
+
 def family(pid: int) -> list[int]:
     """Return a process and its descendants."""
     found = [pid]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -11,6 +12,7 @@ from voicebot.call.answering import with_finding
 from voicebot.call.events import SessionConfig
 from voicebot.domain.answering import Finding
 from voicebot.domain.call import CallRecord, CallRequest, EndCause, Outcome, Turn
+from voicebot.domain.quality import MediaQuality
 from voicebot.telephony import Ended, Recording
 
 log = structlog.get_logger()
@@ -18,9 +20,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Account:
-    """Belongs to one call."""
+    """Belongs to one call. Its times come from a clock that does not jump, set by the wall clock once."""
 
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started: float = field(default_factory=time.monotonic)
     answered_at: datetime | None = None
     ended: Ended | None = None
     known_cause: EndCause | None = None  # when we know better than the leg
@@ -28,6 +31,10 @@ class Account:
     opted_out: bool = False
     recording: str = ""  # below the folder of recordings
     found: Finding | None = None  # what answered
+
+    def now(self) -> datetime:
+        """Return the time: what lies between two of a call's times has really passed."""
+        return self.started_at + timedelta(seconds=time.monotonic() - self.started)
 
     @property
     def cause(self) -> EndCause:
@@ -53,7 +60,14 @@ class Account:
         self.recording = key
         return recording
 
-    def close(self, request: CallRequest, worker: str, cause: EndCause, outcome: Outcome) -> CallRecord:
+    def close(
+        self,
+        request: CallRequest,
+        worker: str,
+        cause: EndCause,
+        outcome: Outcome,
+        quality: MediaQuality | None = None,
+    ) -> CallRecord:
         """Return the record of the call that ended."""
         assert self.ended is not None
         return CallRecord(
@@ -62,10 +76,11 @@ class Account:
             outcome=with_finding(outcome, self.found),
             started_at=self.started_at,
             answered_at=self.answered_at,
-            ended_at=datetime.now(UTC),
+            ended_at=self.now(),
             sip_status=self.ended.status,
             sip_reason=self.ended.reason,
             recording=self.recording,
             worker=worker,
             turns=self.turns,
+            quality=quality,
         )

@@ -181,7 +181,11 @@ class PostgresJournal:
             for _ in batch:
                 self._events.popleft()
             if not self._events:
-                self._spool.clear()
+                try:
+                    self._spool.clear()
+                except OSError as error:
+                    # What stays is replayed at the next start, which changes nothing twice.
+                    log.exception("journal can not be emptied", reason=error.strerror)
             self._state.notify_all()
 
     def _pause(self, seconds: float) -> bool:

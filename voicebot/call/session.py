@@ -252,7 +252,7 @@ class CallSession:
         self.human.suggest(decided, self._decisions.asked.utterance, final=final)
 
     def _on_answered(self) -> None:
-        self.account.answered_at = datetime.now(UTC)
+        self.account.answered_at = self.account.now()
         assert self._line is not None
         self._line.start(self.account.record_sound(self.config, self.request))
         self._overhear(self.config.overhear_s)
@@ -368,7 +368,8 @@ class CallSession:
         if self._line is not None:
             await asyncio.to_thread(self._line.stop)
         outcome = await self._decisions.close(cause, opted_out=self.account.opted_out)
-        record = self.account.close(self.request, self.config.worker, cause, outcome)
+        quality = self._leg.quality if self._leg is not None else None
+        record = self.account.close(self.request, self.config.worker, cause, outcome, quality)
         self.config.journal.ended(record)
         self.tell(CallEvent(self.request.call_id, "ended", record.ended_at, record=record))
         return record

@@ -29,6 +29,7 @@ from voicebot.store.outcomes import CallDetail, OutcomeRepository
 
 calls_app = typer.Typer(help="Look into single calls.", no_args_is_help=True)
 
+POOR_MOS = 3.6  # below it many users are dissatisfied (G.107, annex B)
 KINDS = {"answered": "（接通）", "silence": "（没有说话）", "dtmf": "（按键）"}
 
 
@@ -79,7 +80,15 @@ def _head(call: CallDetail) -> Panel:
             )
         lines.add_row("时长", f"{outcome.duration_s:.1f} s，{outcome.turns} 轮，{outcome.cause}")
         lines.add_row("录音", Text(outcome.recording or "—"))
+    if call.quality:
+        lines.add_row("音质", _sound(call.quality))
     return Panel(lines, title="通话", title_align="left")
+
+
+def _sound(quality: dict[str, Any]) -> Text:
+    text = f"MOS {quality['mos']:.2f}，丢包 {quality['heard_loss']:.1%} / {quality['said_loss']:.1%}"
+    text += f"，抖动 {quality['heard_jitter_ms']:.0f} ms，往返 {quality['round_trip_ms']:.0f} ms"
+    return Text(text, "bold red" if quality["mos"] < POOR_MOS else "")
 
 
 def _turn(turn: dict[str, Any]) -> Panel:

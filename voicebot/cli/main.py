@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import voicebot
+from voicebot.cli.backup import backup, restore
 from voicebot.cli.bench import bench
 from voicebot.cli.call import call
 from voicebot.cli.calls import calls_app
@@ -31,6 +32,7 @@ from voicebot.cli.say import say
 from voicebot.cli.serve import serve
 from voicebot.cli.simulate import simulate
 from voicebot.cli.subject import subject_app
+from voicebot.cli.top import top
 from voicebot.cli.train import train_app
 from voicebot.cli.train_endpoint import endpoint
 from voicebot.cli.trunk import trunk_app
@@ -76,6 +78,9 @@ app.command()(say)
 app.command()(bench)
 app.command()(doctor)
 app.command()(workers)
+app.command()(top)
+app.command()(backup)
+app.command()(restore)
 
 
 def _version(wanted: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 Path = tuple[str | int, ...]
+MOST_PARTS = 200_000  # of one document, aliases counted as often as they are used; a large playbook has 5 000
 
 
 @dataclass(slots=True)
@@ -31,17 +32,22 @@ def read(text: str) -> Located:
     """Parse YAML. Every scalar stays a string, so that a key `no` is not read as false.
 
     Raises:
-        yaml.YAMLError: the text is not YAML.
+        yaml.YAMLError: the text is not YAML, or grows without measure when it is read.
     """
     located = Located()
-    node = yaml.compose(text, Loader=yaml.BaseLoader)
-    if node is not None:
-        located.data = _walk(node, (), located)
+    try:
+        node = yaml.compose(text, Loader=yaml.BaseLoader)
+        if node is not None:
+            located.data = _walk(node, (), located)
+    except RecursionError as error:
+        raise yaml.YAMLError("nested too deeply") from error
     return located
 
 
 def _walk(node: yaml.Node, path: Path, into: Located) -> Any:
     into.lines.setdefault(path, node.start_mark.line + 1)
+    if len(into.lines) > MOST_PARTS:
+        raise yaml.YAMLError(f"more than {MOST_PARTS:,} parts, which aliases may have multiplied")
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from voicebot.domain.dialogue import Decision
 from voicebot.domain.people import Delivered, SuggestedScript, Suggestion, TakeoverKind, TakeoverUpdate
+from voicebot.domain.quality import MediaQuality
 from voicebot.domain.script import Action, Expect
 from voicebot.domain.speech import UtteranceKind
 from voicebot.domain.understanding import Understanding
@@ -194,6 +195,7 @@ class CallRecord:
     recording: str = ""  # blob key of the stereo WAV
     worker: str = ""
     turns: int = 0
+    quality: MediaQuality | None = None  # of the customer's leg; None = no media flowed
 
 
 @dataclass(frozen=True, slots=True)

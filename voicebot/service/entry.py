@@ -11,12 +11,14 @@ import structlog
 
 from voicebot.domain.errors import VoicebotError
 from voicebot.service import logs
+from voicebot.service.child import end_with_parent
 from voicebot.service.metrics import Metrics
 from voicebot.settings import Settings
 
 
 def run(name: str, settings: Settings, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Run a process until SIGTERM or Ctrl-C sets the event; a known error ends it with status 1."""
+    end_with_parent()
     count = Metrics().count_log if settings.metrics_dir else None
     logs.configure(name, settings.log_level, as_json=settings.log_json, count=count)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -20,6 +20,7 @@ from voicebot.service import entry
 from voicebot.service.child import announce
 from voicebot.service.heart import Heart
 from voicebot.service.metrics import Metrics
+from voicebot.service.traces import over_http
 from voicebot.settings import Settings
 from voicebot.store.session import Database
 from voicebot.store.workers import LINE, Worker
@@ -44,7 +45,9 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
     told = bootstrap.registrations(database, worker_id)
     following = asyncio.create_task(_follow_trunks(accounts, told, line, register=index == 0))
     metrics = Metrics()
-    watching = asyncio.create_task(_measure(line.watch(), metrics))
+    traces = over_http(settings.traces, worker_id) if settings.traces else None
+    takers = [metrics.take, *([traces.take] if traces is not None else [])]
+    watching = asyncio.create_task(_measure(line.watch(), takers))
 
     async def now() -> Worker:
         status = await line.status()
@@ -73,6 +76,8 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
     await heart.stop()
     watching.cancel()
     following.cancel()
+    if traces is not None:
+        await asyncio.to_thread(traces.close)
     await asyncio.to_thread(journal.close)
     database.dispose()
 
@@ -109,9 +114,10 @@ async def _follow_trunks(
         await asyncio.sleep(TRUNKS_S)
 
 
-async def _measure(events: AsyncIterator[CallEvent], metrics: Metrics) -> None:
+async def _measure(events: AsyncIterator[CallEvent], takers: Sequence[Callable[[CallEvent], None]]) -> None:
     async for event in events:
-        metrics.take(event)
+        for take in takers:
+            take(event)
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ from voicebot.domain.call import CallEvent, CallRecord, LineStatus, Turn
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client when it is imported
 _STAGE_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0)
 _CALL_S = (5, 10, 20, 30, 60, 90, 120, 180, 300, 600)
+_MOS = (1.5, 2.0, 2.5, 3.0, 3.3, 3.6, 3.8, 4.0, 4.2, 4.4)
+_LOSS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _NO_STAGE = {"endpoint_score"}  # in a turn's timings, but no time
 
 
@@ -35,6 +37,19 @@ class Metrics:
         )
         self.call_seconds = Histogram(
             "voicebot_call_seconds", "From answer to end", buckets=_CALL_S, registry=self.registry
+        )
+        self.mos = Histogram(
+            "voicebot_mos",
+            "Estimated opinion score of calls (E-model over RTP and RTCP): 1 bad, 4.4 as good as G.711 gets",
+            buckets=_MOS,
+            registry=self.registry,
+        )
+        self.loss = Histogram(
+            "voicebot_rtp_loss_ratio",
+            "Share of RTP packets that were lost in a call",
+            ["direction"],
+            buckets=_LOSS,
+            registry=self.registry,
         )
         self.turns = Counter("voicebot_turns", "Committed turns", ["kind", "action"], registry=self.registry)
         self.emotions = Counter(
@@ -102,6 +117,10 @@ class Metrics:
         self.dispositions.labels(record.outcome.disposition.value, record.outcome.intent_level.value).inc()
         if record.answered_at is not None:
             self.call_seconds.observe((record.ended_at - record.answered_at).total_seconds())
+        if record.quality is not None:
+            self.mos.observe(record.quality.mos)
+            self.loss.labels("heard").observe(record.quality.heard_loss)
+            self.loss.labels("said").observe(record.quality.said_loss)
 
 
 def exposition(directory: Path) -> bytes:

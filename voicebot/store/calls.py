@@ -5,6 +5,7 @@ Every write may be repeated: a replayed journal changes nothing.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -95,6 +96,7 @@ class CallRepository:
             "sip_reason": record.sip_reason,
             "recording": record.recording,
             "turns": record.turns,
+            "quality": asdict(record.quality) if record.quality is not None else None,
         }
         self._session.execute(
             insert(CallRow)

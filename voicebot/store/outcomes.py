@@ -65,6 +65,7 @@ class CallDetail:
     campaign_id: str  # "" = none
     contact_id: str  # "" = nobody on a list
     turns: tuple[dict[str, Any], ...] = field(default=())  # columns of the turns table
+    quality: dict[str, Any] | None = None  # how it sounded: domain.quality.MediaQuality
 
 
 class OutcomeRepository:
@@ -98,6 +99,7 @@ class OutcomeRepository:
             campaign_id=str(call.campaign_id or ""),
             contact_id=str(call.contact_id or ""),
             turns=tuple({name: getattr(turn, name) for name in names} for turn in turns),
+            quality=call.quality,
         )
 
     def recording(self, call_id: str) -> str:

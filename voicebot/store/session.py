@@ -18,6 +18,8 @@ _HINT = "check that PostgreSQL runs and that VOICEBOT_DATABASE_URL names it (voi
 
 Transaction = Session  # for signatures outside the store
 _UNANSWERED_MS = 10_000  # a peer that acknowledges nothing so long is gone
+# … and so is one that has acknowledged our query and then says nothing, not even that it lives
+_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3}
 
 
 class Database:
@@ -33,6 +35,7 @@ class Database:
                 connect_args={
                     "connect_timeout": connect_timeout_s,
                     "tcp_user_timeout": _UNANSWERED_MS,
+                    **_KEEPALIVE,
                     "options": "-c timezone=UTC",
                 },
             )

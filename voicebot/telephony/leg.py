@@ -9,6 +9,7 @@ from typing import Protocol
 
 from voicebot.domain.call import Direction, EndCause
 from voicebot.domain.errors import TelephonyError
+from voicebot.domain.quality import MediaQuality
 from voicebot.telephony.headers import Headers, check_header, check_uri, reason, refer_to
 from voicebot.telephony.playout import Playout
 
@@ -115,6 +116,7 @@ class Leg:
         self.playout = Playout()
         self.answered = False
         self.ended: Ended | None = None
+        self.quality: MediaQuality | None = None  # so far; brought up to date every few seconds
         self.on_frame: Callable[[bytes], None] | None = None
         self.next_frame: Callable[[], bytes] = self.playout.next_frame
         self.agent: LegAgent | None = None

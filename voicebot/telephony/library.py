@@ -56,6 +56,9 @@ class UserAgentConfig:
     tls_certificate: str = ""  # PEM file
     tls_key: str = ""  # PEM file
     sip_log: str = ""  # file for pjsua2's own log, which holds numbers
+    sources: tuple[str, ...] = ()  # addresses and networks whose INVITEs are answered; () = all
+    invites_per_s: float = 5.0  # from one address, in the long run; more is a flood and gets 503
+    invites_at_once: float = 20.0
 
 
 def explain(status: int, text: str, config: UserAgentConfig) -> TelephonyError:

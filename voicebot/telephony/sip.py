@@ -9,12 +9,15 @@ import pjsua2 as pj
 import structlog
 
 from voicebot.domain.call import Direction, EndCause
+from voicebot.domain.quality import quality
+from voicebot.telephony.floods import Bucket
 from voicebot.telephony.headers import Headers, parse_message, user_of
 from voicebot.telephony.leg import Answered, Dtmf, EarlyMedia, Ended, Leg, Ringing, TransferEnded
 from voicebot.telephony.media import BridgePort
 
 log = structlog.get_logger()
 
+KEYS_PER_S, KEYS_AT_ONCE = 10.0, 64.0  # nobody presses more; what comes beyond is thrown away
 RINGING = 180
 OK = 200
 _BUSY = {486, 600}
@@ -58,6 +61,8 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
         self.answered_at: float | None = None
         self.next_look = 0.0  # when to count RTP packets again
         self.heard = False  # an RTP packet came
+        self.next_measure = 0.0  # when to look at the media's counters again
+        self._keys = Bucket(KEYS_PER_S, KEYS_AT_ONCE)
         self.warned = False  # NoMedia was told
         self.hung_up = False  # by us
         self.ring_timed_out = False
@@ -87,7 +92,8 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
 
     def onDtmfDigit(self, prm: pj.OnDtmfDigitParam) -> None:  # noqa: N802
         """Pass a key on."""
-        self.leg.emit(Dtmf(str(prm.digit)))
+        if self._keys.take(time.monotonic()):
+            self.leg.emit(Dtmf(str(prm.digit)))
 
     def onCallTransferStatus(self, prm: pj.OnCallTransferStatusParam) -> None:  # noqa: N802
         """Follow the NOTIFYs after our REFER."""
@@ -165,7 +171,27 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
         """Hang up, in any state."""
         if not self.over and not self.hung_up:
             self.hung_up = True
+            self.measure()
             self.hangup(pj.CallOpParam())
+
+    def measure(self) -> None:
+        """Take the media's counters, while there is media, for how the call sounds."""
+        if self.over or self.answered_at is None or not self.hasMedia():
+            return
+        try:
+            rtcp = self.getStreamStat(0).rtcp
+        except pj.Error:
+            return  # between two streams, as in a re-INVITE
+        heard, said = rtcp.rxStat, rtcp.txStat
+        self.leg.quality = quality(
+            int(heard.pkt),
+            int(heard.loss),
+            heard.jitterUsec.mean / 1000,
+            int(said.pkt),
+            int(said.loss),
+            said.jitterUsec.mean / 1000,
+            rtcp.rttUsec.mean / 1000,
+        )
 
     def received_packets(self) -> int:
         """Return the RTP packets that came so far."""
@@ -196,6 +222,7 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
             self.ring_deadline = None
             self.leg.emit(Answered())
         elif state == pj.PJSIP_INV_STATE_DISCONNECTED and not self.over:
+            self.measure()
             self.over = True
             self.leg.emit(Ended(self._cause(status), status, str(info.lastReason)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from loguru import logger
@@ -44,6 +44,7 @@ from pipecat.workers.runner import WorkerRunner
 from voicebot.bench.peers.talk import RATE_HZ, Speaker, main
 
 _TEXT = "我想了解一下利率"
+Recogniser = Callable[[bytes], AsyncGenerator[Any, None]]  # a WAV file of 16 kHz -> transcription frames
 
 
 class _In(BaseInputTransport):
@@ -71,9 +72,20 @@ class _Out(BaseOutputTransport):
         return True
 
 
-class _Oracle(SegmentedSTTService):
-    async def run_stt(self, audio: bytes) -> AsyncGenerator[Any, None]:
+class Oracle:
+    """Always understands, at once."""
+
+    async def __call__(self, audio: bytes) -> AsyncGenerator[Any, None]:
+        """Yield the words of an utterance."""
         yield TranscriptionFrame(_TEXT, "customer", str(time.time()), finalized=True)
+
+
+class _Recogniser(SegmentedSTTService):
+    asked: Recogniser
+
+    async def run_stt(self, audio: bytes) -> AsyncGenerator[Any, None]:
+        async for frame in self.asked(audio):
+            yield frame
 
 
 class _Canned(FrameProcessor):
@@ -96,9 +108,10 @@ class _Cached(TTSService):
 class PipecatPeer:
     """One pipeline."""
 
-    def __init__(self, mode: str) -> None:
-        """Choose how the end of a turn is told."""
+    def __init__(self, mode: str, recogniser: Callable[[], Recogniser] = Oracle) -> None:
+        """Choose how the end of a turn is told, and what understands."""
         self._mode = mode
+        self._recogniser = recogniser
         self._voice = _Cached(
             push_start_frame=True,
             push_stop_frames=True,
@@ -125,7 +138,8 @@ class PipecatPeer:
         )
         self._in, out = _In(transport), _Out(transport)
         out.speaker = speaker
-        recogniser = _Oracle(settings=STTSettings(model=None, language=None), ttfs_p99_latency=0.0)
+        recogniser = _Recogniser(settings=STTSettings(model=None, language=None), ttfs_p99_latency=0.0)
+        recogniser.asked = self._recogniser()
         turns: dict[str, Any] = {"vad_analyzer": SileroVADAnalyzer()}
         if self._mode == "timeout":
             turns["user_turn_strategies"] = UserTurnStrategies(stop=[SpeechTimeoutUserTurnStopStrategy()])

@@ -40,6 +40,7 @@ class CallRow(Base):
     sip_reason: Mapped[str | None]
     recording: Mapped[str] = mapped_column(server_default="")
     turns: Mapped[int] = mapped_column(server_default=text("0"))
+    quality: Mapped[dict[str, Any] | None]  # domain.quality.MediaQuality; NULL = no media flowed
 
 
 class TurnRow(Base):

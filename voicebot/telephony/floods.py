@@ -1,0 +1,69 @@
+"""Limits for what comes from outside: how often, and from where. Pure; the time comes in."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+SOURCES_KEPT = 4096  # an attacker may invent addresses; the longest unseen are forgotten
+
+
+@dataclass(slots=True)
+class Bucket:
+    """So many at once, and so many a second in the long run."""
+
+    rate: float
+    burst: float
+    _level: float = field(default=0.0, init=False)
+    _at: float = field(default=0.0, init=False)
+
+    def take(self, now: float) -> bool:
+        """Whether one more may pass; `now` in seconds of a clock that never jumps."""
+        self._level = max(0.0, self._level - (now - self._at) * self.rate)
+        self._at = now
+        if self._level + 1 > self.burst:
+            return False
+        self._level += 1
+        return True
+
+
+class Sources:
+    """A bucket for each address."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        """Take the limits of one address."""
+        self._rate, self._burst = rate, burst
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    def take(self, address: str, now: float) -> bool:
+        """Whether one more from an address may pass."""
+        bucket = self._buckets.pop(address, None) or Bucket(self._rate, self._burst)
+        self._buckets[address] = bucket
+        if len(self._buckets) > SOURCES_KEPT:
+            self._buckets.popitem(last=False)
+        return bucket.take(now)
+
+
+def host_of(source: str) -> str:
+    """Return the address of host:port or [host]:port."""
+    host, colon, _ = source.rpartition(":")
+    return (host if colon else source).strip("[]")
+
+
+def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Return addresses and networks as networks. Raises ValueError."""
+    return tuple(ipaddress.ip_network(text.strip(), strict=False) for text in texts if text.strip())
+
+
+def admitted(source: str, allowed: Sequence[Network]) -> bool:
+    """Whether an address is in one of the networks; all are if none is named."""
+    if not allowed:
+        return True
+    try:
+        address = ipaddress.ip_address(host_of(source))
+    except ValueError:
+        return False
+    return any(address in network for network in allowed)
