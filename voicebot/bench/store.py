@@ -25,7 +25,9 @@ from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.crypto import NumberVault
 from voicebot.store.embedded import EmbeddedPostgres
 from voicebot.store.migrate import migrate
+from voicebot.store.outcome_pages import OutcomePages
 from voicebot.store.outcomes import OutcomeFilter, OutcomeRepository
+from voicebot.store.overview import OverviewRepository
 from voicebot.store.reports import ReportRepository
 from voicebot.store.rollups import roll_up
 from voicebot.store.session import Database
@@ -147,6 +149,7 @@ def _queries(database: Database, turns: int) -> Iterator[dict[str, Any]]:
         for part in PARTS:
             yield _timed(database, f"{part}: {name}", _asking(part, wanted))
         yield _timed(database, f"hours: {name}", _asking("hours", wanted, ZONE))
+    yield from _pages(database, campaign, now)
     newest = OutcomeFilter(limit=50)
     yield _timed(database, "newest 50 outcomes", lambda reports: list(reports.outcomes.find(newest)))
     yield _timed(database, "one call with its turns", lambda reports: reports.outcomes.call(call))
@@ -157,16 +160,38 @@ def _queries(database: Database, turns: int) -> Iterator[dict[str, Any]]:
     yield {"what": "script conversion without roll-ups", "figure": took_ms, "unit": "ms"}
 
 
+def _pages(database: Database, campaign: str, now: datetime) -> Iterator[dict[str, Any]]:
+    """Measure what whole pages of the console ask, one question after the other as they do."""
+    day = timedelta(days=1)
+    month = ReportFilter(since=now - timedelta(days=30))
+    pages: Mapping[str, Callable[[_Reports], Any]] = {
+        "first page: today and yesterday": lambda reports: (
+            reports.overview.since(now - day, now),
+            reports.overview.since(now - 2 * day, now - day),
+        ),
+        "a campaign's progress": lambda reports: reports.campaigns.progress(campaign),
+        "first page of outcomes, counted": lambda reports: reports.pages.page(OutcomeFilter()),
+        "outcomes by length": lambda reports: reports.pages.page(OutcomeFilter(), "duration"),
+        "whole report, 30 days": lambda reports: reports.report("", month, ZONE, now),
+        "whole report, all time": lambda reports: reports.report("", ReportFilter(), ZONE, now),
+    }
+    for name, ask in pages.items():
+        yield _timed(database, f"page: {name}", ask)
+
+
 def _asking(part: str, *given: Any) -> Callable[[_Reports], Any]:
     return lambda reports: getattr(reports, part)(*given)
 
 
 class _Reports(ReportRepository):
-    """Both repositories a page asks."""
+    """The repositories that pages ask."""
 
     def __init__(self, session: Any) -> None:
         super().__init__(session)
         self.outcomes = OutcomeRepository(session)
+        self.pages = OutcomePages(session)
+        self.campaigns = CampaignRepository(session)
+        self.overview = OverviewRepository(session)
 
 
 def _timed(database: Database, what: str, ask: Callable[[_Reports], Any]) -> dict[str, Any]:

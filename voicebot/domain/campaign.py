@@ -83,6 +83,7 @@ class Campaign:
     retry: Mapping[str, int] = field(default_factory=dict)  # disposition -> minutes; -1 = never again
     leave_message: bool = False  # to a mailbox, if the playbook has a message
     held: str = ""  # why it does not call although it was started, in words
+    rehearses: str = ""  # id of the campaign, or playbook, that is tried by it; "" = it calls customers
 
 
 ANY_AGENT = "*"  # whoever is ready

@@ -14,7 +14,8 @@ from voicebot.domain.campaign import AttemptStatus, Campaign, CampaignStatus, Co
 from voicebot.domain.errors import CampaignError, DataError
 from voicebot.domain.people import TakeoverKind
 from voicebot.store.calls import row_id
-from voicebot.store.tables import AttemptRow, CampaignRow, ContactRow, OutcomeRow
+from voicebot.store.tables import AttemptRow, CampaignRow, ContactRow
+from voicebot.store.tallies import tallies
 
 LIVE = (AttemptStatus.OPEN.value, AttemptStatus.UNKNOWN.value)
 
@@ -27,7 +28,7 @@ class Progress:
     pending: int
     calling: int
     done: int
-    attempts: int
+    attempts: int  # that are under way or have an outcome
     unknown: int  # attempts whose worker died
     dispositions: dict[str, int]
     refusals: dict[str, int]  # code -> contacts that stand refused
@@ -72,11 +73,25 @@ class CampaignRepository:
             )
         return _campaign(found)
 
-    def all(self, *statuses: CampaignStatus) -> tuple[Campaign, ...]:
+    def all(self, *statuses: CampaignStatus, rehearsals: bool = True) -> tuple[Campaign, ...]:
         """Return the campaigns in these states (in any, if none is named), oldest first."""
         query = select(CampaignRow).order_by(CampaignRow.id)
         if statuses:
             query = query.where(CampaignRow.status.in_([status.value for status in statuses]))
+        if not rehearsals:
+            query = query.where(CampaignRow.rehearses == "")
+        return tuple(_campaign(row) for row in self._session.scalars(query))
+
+    def page(self, before: str = "", limit: int = 100) -> tuple[Campaign, ...]:
+        """Return campaigns that call customers, the newest first, made before the one with this id."""
+        query = select(CampaignRow).where(CampaignRow.rehearses == "").order_by(CampaignRow.id.desc())
+        if before:
+            query = query.where(CampaignRow.id < row_id(before))
+        return tuple(_campaign(row) for row in self._session.scalars(query.limit(limit)))
+
+    def rehearsals(self, of: str) -> tuple[Campaign, ...]:
+        """Return what tries a campaign or a playbook, the newest first."""
+        query = select(CampaignRow).where(CampaignRow.rehearses == of).order_by(CampaignRow.id.desc())
         return tuple(_campaign(row) for row in self._session.scalars(query))
 
     def change(
@@ -112,16 +127,20 @@ class CampaignRepository:
         """Count a campaign's contacts, attempts and outcomes."""
         campaign = row_id(campaign_id)
         contacts = self._count(ContactRow.status, ContactRow.campaign_id == campaign)
-        attempts = self._count(AttemptRow.status, AttemptRow.campaign_id == campaign)
+        live = (AttemptRow.campaign_id == campaign) & AttemptRow.status.in_(LIVE)
+        attempts = self._count(AttemptRow.status, live)
+        dispositions: dict[str, int] = {}
+        for tally in tallies(self._session, campaign_id):
+            dispositions[tally.disposition] = dispositions.get(tally.disposition, 0) + tally.calls
         refused = (ContactRow.campaign_id == campaign) & ContactRow.refusal.is_not(None)
         return Progress(
             contacts=sum(contacts.values()),
             pending=contacts.get(ContactStatus.PENDING.value, 0),
             calling=contacts.get(ContactStatus.CALLING.value, 0),
             done=contacts.get(ContactStatus.DONE.value, 0),
-            attempts=sum(attempts.values()),
+            attempts=sum(attempts.values()) + sum(dispositions.values()),
             unknown=attempts.get(AttemptStatus.UNKNOWN.value, 0),
-            dispositions=self._count(OutcomeRow.disposition, OutcomeRow.campaign_id == campaign),
+            dispositions=dispositions,
             refusals=self._count(ContactRow.refusal, refused),
         )
 
@@ -160,6 +179,7 @@ def _columns(campaign: Campaign) -> dict[str, Any]:
         "retry": dict(campaign.retry),
         "leave_message": campaign.leave_message,
         "held": campaign.held,
+        "rehearses": campaign.rehearses,
     }
 
 
@@ -188,4 +208,5 @@ def _campaign(row: CampaignRow) -> Campaign:
         retry={name: int(minutes) for name, minutes in row.retry.items()},
         leave_message=row.leave_message,
         held=row.held,
+        rehearses=row.rehearses,
     )

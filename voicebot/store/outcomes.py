@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.errors import DataError
 from voicebot.store.calls import row_id
+from voicebot.store.rehearsals import of_customers
 from voicebot.store.tables import CallRow, CampaignRow, ContactRow, OutcomeRow, TurnRow
 
 HIDDEN = ("campaign_id", "stored_by")  # columns of a turn that say nothing about it
@@ -25,7 +26,7 @@ MIN_ID_START = 6  # characters that name a call; its end may be given too, as ta
 class OutcomeFilter:
     """Which outcomes. Empty = any."""
 
-    campaign_id: str = ""
+    campaign_id: str = ""  # "" = all that are no rehearsals
     dispositions: tuple[Disposition, ...] = ()
     intent_levels: tuple[IntentLevel, ...] = ()
     since: datetime | None = None
@@ -148,6 +149,8 @@ def filtered(query: Select[*tuple[Any, ...]], wanted: OutcomeFilter) -> Select[*
     """Return a query over outcomes with a filter's conditions."""
     if wanted.campaign_id:
         query = query.where(OutcomeRow.campaign_id == row_id(wanted.campaign_id))
+    else:
+        query = query.where(of_customers(OutcomeRow.campaign_id))
     if wanted.dispositions:
         query = query.where(OutcomeRow.disposition.in_([kind.value for kind in wanted.dispositions]))
     if wanted.intent_levels:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session
 
 from voicebot.domain.call import Disposition
-from voicebot.store.tables import CallRow, OutcomeRow
+from voicebot.store.tallies import tallies
 
 NOT_REACHED = (
     Disposition.NO_ANSWER.value,
@@ -52,26 +51,16 @@ class OverviewRepository:
 
     def since(self, start: datetime, until: datetime) -> Overview:
         """Count the calls that ended in a time. Its hours are counted from the start."""
-        hour = cast(func.floor(func.extract("epoch", OutcomeRow.at - start) / 3600), Integer)
-        query = (
-            select(hour, OutcomeRow.disposition, OutcomeRow.intent_level, func.count())
-            .where(OutcomeRow.at >= start, OutcomeRow.at < until)
-            .group_by(hour, OutcomeRow.disposition, OutcomeRow.intent_level)
-        )
         dispositions: dict[str, int] = {}
         intents: dict[str, int] = {}
         hours: dict[int, tuple[int, int]] = {}
-        for at, disposition, intent, count in self._session.execute(query):
-            dispositions[disposition] = dispositions.get(disposition, 0) + count
-            intents[intent] = intents.get(intent, 0) + count
-            calls, reached = hours.get(at, (0, 0))
-            hours[at] = (calls + count, reached + (count if disposition not in NOT_REACHED else 0))
-        return Overview(dispositions, intents, hours, self._talked(start, until))
-
-    def _talked(self, start: datetime, until: datetime) -> float:
-        query = (
-            select(func.avg(func.extract("epoch", CallRow.ended_at - CallRow.answered_at)))
-            .join(OutcomeRow, OutcomeRow.call_id == CallRow.id)
-            .where(OutcomeRow.at >= start, OutcomeRow.at < until, CallRow.answered_at.is_not(None))
-        )
-        return float(self._session.scalar(query) or 0.0)
+        answered, talk_s = 0, 0.0
+        for tally in tallies(self._session, "", start, until, hourly=True):
+            dispositions[tally.disposition] = dispositions.get(tally.disposition, 0) + tally.calls
+            intents[tally.intent] = intents.get(tally.intent, 0) + tally.calls
+            hour = max(0, int((tally.at - start).total_seconds() // 3600))
+            calls, reached = hours.get(hour, (0, 0))
+            more = tally.calls if tally.disposition not in NOT_REACHED else 0
+            hours[hour] = (calls + tally.calls, reached + more)
+            answered, talk_s = answered + tally.answered, talk_s + tally.talk_s
+        return Overview(dispositions, intents, hours, talk_s / answered if answered else 0.0)

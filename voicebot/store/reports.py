@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from voicebot.domain.call import Disposition
@@ -26,6 +27,7 @@ from voicebot.domain.report import (
     StageLatency,
 )
 from voicebot.store.calls import row_id
+from voicebot.store.rehearsals import of_customers
 from voicebot.store.tables import (
     ContactRow,
     EmotionRollupRow,
@@ -42,6 +44,20 @@ LATENCY_BASE = 1.05  # of the roll-up's steps
 _QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
 
+@dataclass(frozen=True, slots=True)
+class _Results:
+    """Calls that ended alike."""
+
+    hour: int
+    disposition: str
+    intent: str
+    calls: int
+    answered: int
+    spoke: int
+    opted_out: int
+    talk_s: float
+
+
 class ReportRepository:
     """Counts over many calls."""
 
@@ -53,15 +69,16 @@ class ReportRepository:
         return self._session.scalar(select(func.max(RollupStateRow.at)))
 
     def report(self, title: str, wanted: ReportFilter, zone: ZoneInfo, now: datetime) -> Report:
-        """Return everything at once."""
+        """Return everything at once; results are read in one pass."""
+        found = self._results(wanted, zone)
         return Report(
             title=title,
             made_at=now,
             until=self.until(),
-            funnel=self.funnel(wanted),
-            dispositions=self.dispositions(wanted),
-            intents=self.intents(wanted),
-            hours=self.hours(wanted, zone),
+            funnel=self._funnel(found, wanted),
+            dispositions=_by(found, lambda one: one.disposition),
+            intents=_by_intent(found),
+            hours=_by_hour(found),
             reasons=self.reasons(wanted),
             not_dialled=self.not_dialled(wanted),
             scripts=self.scripts(wanted),
@@ -71,53 +88,51 @@ class ReportRepository:
 
     def funnel(self, wanted: ReportFilter) -> Funnel:
         """Return how many came how far."""
-        row = OutcomeRollupRow
-        query = select(
-            _sum(row.calls),
-            _sum(row.answered),
-            _sum(row.spoke),
-            _sum(case((row.disposition.in_(_values(POSITIVE)), row.calls), else_=0)),
-            _sum(case((row.disposition == Disposition.CALLBACK.value, row.calls), else_=0)),
-            _sum(row.opted_out),
-            _sum(row.talk_s),
-        )
-        calls, answered, spoke, positive, callbacks, opted_out, talk_s = self._session.execute(
-            _matching(query, row, wanted)
-        ).one()
-        contacts = select(func.count()).select_from(ContactRow)
-        if wanted.campaign_id:
-            contacts = contacts.where(ContactRow.campaign_id == row_id(wanted.campaign_id))
-        return Funnel(
-            self._session.scalar(contacts) or 0,
-            int(calls),
-            int(answered),
-            int(spoke),
-            int(positive),
-            int(callbacks),
-            int(opted_out),
-            float(talk_s),
-        )
+        return self._funnel(self._results(wanted), wanted)
 
     def dispositions(self, wanted: ReportFilter) -> tuple[Counted, ...]:
         """Return calls by result, most frequent first."""
-        return self._counted(OutcomeRollupRow, OutcomeRollupRow.disposition, wanted)
+        return _by(self._results(wanted), lambda one: one.disposition)
 
     def intents(self, wanted: ReportFilter) -> tuple[Counted, ...]:
         """Return calls by intent level, A first."""
-        found = self._counted(OutcomeRollupRow, OutcomeRollupRow.intent_level, wanted)
-        return tuple(sorted(found, key=lambda counted: counted.name))
+        return _by_intent(self._results(wanted))
 
     def hours(self, wanted: ReportFilter, zone: ZoneInfo) -> tuple[HourCount, ...]:
         """Return calls by hour of the day in a zone and result, in order."""
+        return _by_hour(self._results(wanted, zone))
+
+    def _results(self, wanted: ReportFilter, zone: ZoneInfo | None = None) -> list[_Results]:
+        """Count calls by result and intent level; with a zone, by hour of its day too."""
         row = OutcomeRollupRow
-        hour = func.extract("hour", func.timezone(zone.key, row.at))
-        query = select(hour, row.disposition, _sum(row.calls)).group_by(hour, row.disposition)
-        found = self._session.execute(_matching(query, row, wanted)).all()
-        return tuple(
-            sorted(
-                (HourCount(int(at), Disposition(kind), int(calls)) for at, kind, calls in found),
-                key=lambda count: (count.hour, count.disposition),
-            )
+        kinds: list[Any] = [row.disposition, row.intent_level]
+        if zone is not None:
+            kinds.insert(0, func.extract("hour", func.timezone(zone.key, row.at)))
+        sums = [_sum(one) for one in (row.calls, row.answered, row.spoke, row.opted_out, row.talk_s)]
+        query = _matching(select(*kinds, *sums).group_by(*kinds), row, wanted)
+        found = []
+        for *kind, calls, answered, spoke, opted_out, talk_s in self._session.execute(query):
+            hour, disposition, intent = kind if zone is not None else (0, *kind)
+            counts = (int(calls), int(answered), int(spoke), int(opted_out))
+            found.append(_Results(int(hour), disposition, intent, *counts, float(talk_s)))
+        return found
+
+    def _funnel(self, found: Sequence[_Results], wanted: ReportFilter) -> Funnel:
+        contacts = select(func.count()).select_from(ContactRow)
+        if wanted.campaign_id:
+            contacts = contacts.where(ContactRow.campaign_id == row_id(wanted.campaign_id))
+        else:
+            contacts = contacts.where(of_customers(ContactRow.campaign_id))
+        positive = _values(POSITIVE)
+        return Funnel(
+            self._session.scalar(contacts) or 0,
+            sum(one.calls for one in found),
+            sum(one.answered for one in found),
+            sum(one.spoke for one in found),
+            sum(one.calls for one in found if one.disposition in positive),
+            sum(one.calls for one in found if one.disposition == Disposition.CALLBACK.value),
+            sum(one.opted_out for one in found),
+            sum(one.talk_s for one in found),
         )
 
     def reasons(self, wanted: ReportFilter) -> tuple[Counted, ...]:
@@ -130,6 +145,8 @@ class ReportRepository:
         query = select(ContactRow.refusal, func.count()).where(ContactRow.refusal.is_not(None))
         if wanted.campaign_id:
             query = query.where(ContactRow.campaign_id == row_id(wanted.campaign_id))
+        else:
+            query = query.where(of_customers(ContactRow.campaign_id))
         found = self._session.execute(query.group_by(ContactRow.refusal)).all()
         return _ordered(Counted(str(code), int(count)) for code, count in found)
 
@@ -185,6 +202,25 @@ class ReportRepository:
         return _ordered(Counted(str(found), int(calls)) for found, calls in self._session.execute(query))
 
 
+def _by(found: Iterable[_Results], kind: Callable[[_Results], str]) -> tuple[Counted, ...]:
+    counts: dict[str, int] = {}
+    for one in found:
+        counts[kind(one)] = counts.get(kind(one), 0) + one.calls
+    return _ordered(Counted(name, calls) for name, calls in counts.items())
+
+
+def _by_intent(found: Iterable[_Results]) -> tuple[Counted, ...]:
+    return tuple(sorted(_by(found, lambda one: one.intent), key=lambda counted: counted.name))
+
+
+def _by_hour(found: Iterable[_Results]) -> tuple[HourCount, ...]:
+    counts: dict[tuple[int, str], int] = {}
+    for one in found:
+        place = (one.hour, one.disposition)
+        counts[place] = counts.get(place, 0) + one.calls
+    return tuple(HourCount(hour, Disposition(kind), calls) for (hour, kind), calls in sorted(counts.items()))
+
+
 def _sum(column: Any) -> Any:
     return func.coalesce(func.sum(column), 0)
 
@@ -192,6 +228,8 @@ def _sum(column: Any) -> Any:
 def _matching(query: Select[*tuple[Any, ...]], row: Any, wanted: ReportFilter) -> Select[*tuple[Any, ...]]:
     if wanted.campaign_id:
         query = query.where(row.campaign_id == row_id(wanted.campaign_id))
+    else:
+        query = query.where(of_customers(row.campaign_id))
     if wanted.since:
         query = query.where(row.at >= _hour(wanted.since))
     if wanted.until:

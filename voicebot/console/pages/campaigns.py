@@ -53,7 +53,7 @@ async def _list(visitor: Visitor) -> None:
     async def read() -> list[tuple[Campaign, Progress]]:
         def work(session: Transaction) -> list[tuple[Campaign, Progress]]:
             found = CampaignRepository(session)
-            listed = found.all()[::-1][:SHOWN]
+            listed = found.page(limit=SHOWN)
             return [(campaign, found.progress(campaign.id)) for campaign in listed]
 
         return await visitor.query(work)

@@ -19,6 +19,7 @@ from voicebot.store.session import Transaction
 from voicebot.store.workers import LINE, WorkerRepository
 
 EVERY_S = 5.0
+UNDER_WAY = (CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.DRAINING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def _state(visitor: Visitor, session: Transaction) -> State:
     overview = OverviewRepository(session)
     workers = WorkerRepository(session).alive(LINE, now)
     campaigns = CampaignRepository(session)
-    running = campaigns.all(CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.DRAINING)
+    running = campaigns.all(*UNDER_WAY, rehearsals=False)
     day = timedelta(days=1)
     return State(
         now,

@@ -33,7 +33,7 @@ def register(pages: Pages) -> None:
 
 async def _form(visitor: Visitor, values: dict[str, str]) -> None:
     t = visitor.t
-    campaigns = await visitor.query(lambda session: CampaignRepository(session).all())
+    campaigns = await visitor.query(lambda session: CampaignRepository(session).all(rehearsals=False))
     chosen: dict[str, Any] = {}
     with ui.card().classes("vb-card"), ui.element("div").classes("vb-form"):
         names = {"": t("frame.all")} | {campaign.id: campaign.name for campaign in reversed(campaigns)}

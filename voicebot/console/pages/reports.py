@@ -50,7 +50,7 @@ def _report(visitor: Visitor, session: Transaction, campaign: str, days: str) ->
 
 async def _choice(visitor: Visitor, campaign: str, days: str) -> None:
     t = visitor.t
-    campaigns = await visitor.query(lambda session: CampaignRepository(session).all())
+    campaigns = await visitor.query(lambda session: CampaignRepository(session).all(rehearsals=False))
     names = {"": t("frame.all")} | {one.id: one.name for one in reversed(campaigns)}
 
     def go() -> None:

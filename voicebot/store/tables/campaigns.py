@@ -39,6 +39,7 @@ class CampaignRow(Base):
     ends_at: Mapped[datetime | None]
     retry: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     held: Mapped[str] = mapped_column(server_default="")
+    rehearses: Mapped[str] = mapped_column(server_default="")  # not counted where campaigns are
     leave_message: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
