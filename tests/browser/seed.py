@@ -33,8 +33,11 @@ KINDS = (
 ANSWERED = {Disposition.INTERESTED, Disposition.CALLBACK, Disposition.REFUSED, Disposition.DO_NOT_CALL}
 
 
-def seed(database: Database, home: Path, *, calls: int = 14) -> str:
-    """Write a running campaign with so many ended calls; return its id. The first call has a recording."""
+def seed(database: Database, home: Path, *, calls: int = 14, sure: float = 0.7) -> str:
+    """Write a running campaign with so many ended calls; return its id. The first call has a recording.
+
+    The bot was so sure of its scripts: 0-1.
+    """
     vault = NumberVault(load_or_create_key(home / "number.key"))
     now = datetime.now(UTC)
     campaign = Campaign(
@@ -51,13 +54,13 @@ def seed(database: Database, home: Path, *, calls: int = 14) -> str:
         ContactRepository(session, vault).add(contacts, now)
         CampaignRepository(session).change(campaign.id, [CampaignStatus.DRAFT], CampaignStatus.PAUSED, now)
     for index, contact in enumerate(contacts[:calls]):
-        _call(database, home, vault, campaign, contact, index, now - timedelta(minutes=index))
+        _call(database, home, vault, campaign, contact, index, now - timedelta(minutes=index), sure)
     return campaign.id
 
 
 def _call(
     database: Database, home: Path, vault: NumberVault, campaign: Campaign, contact: Contact, index: int,
-    at: datetime,
+    at: datetime, sure: float,
 ) -> None:  # fmt: skip
     disposition, level = KINDS[index % len(KINDS)]
     request = replace(make_request(str(uuid7()), campaign.id, contact.id), playbook_id="consumer_loan")
@@ -86,7 +89,10 @@ def _call(
         if answered:
             calls.answered(request, "line-0", at)
             for seq in (1, 2):
-                calls.turn(replace(make_turn(request.call_id, seq), start_s=seq * 2.0, end_s=seq * 2.0 + 1.6))
+                turn = make_turn(request.call_id, seq)
+                first, *others = turn.decision.candidates
+                decision = replace(turn.decision, candidates=(replace(first, probability=sure), *others))
+                calls.turn(replace(turn, start_s=seq * 2.0, end_s=seq * 2.0 + 1.6, decision=decision))
         calls.ended(record)
         ContactRepository(session, vault).settle(contact.id, None)
     if recording:

@@ -22,6 +22,7 @@ from voicebot.console.house import House
 from voicebot.console.listening import listening
 from voicebot.console.recordings import recordings
 from voicebot.console.shield import Shield
+from voicebot.console.trials import trials
 
 STATIC = Path(__file__).with_name("static")
 
@@ -38,6 +39,7 @@ def build(house: House) -> FastAPI:
     app.include_router(recordings(house))
     app.include_router(listening(house))
     app.include_router(exports(house))
+    app.include_router(trials(house))
 
     @app.get("/sw.js", include_in_schema=False)
     async def service_worker() -> FileResponse:

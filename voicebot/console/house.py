@@ -10,6 +10,8 @@ from typing import TypeVar
 from voicebot import bootstrap
 from voicebot.console.live import Live
 from voicebot.console.push.sender import Push
+from voicebot.console.rehearsals import Rehearsals
+from voicebot.console.trials import Trials
 from voicebot.registry.playbooks import PlaybookDirectories
 from voicebot.service.lines import Lines
 from voicebot.settings import Settings
@@ -40,6 +42,16 @@ class House:
         return Push(self)
 
     @cached_property
+    def trials(self) -> Trials:
+        """Who tries the bot by the browser."""
+        return Trials(self)
+
+    @cached_property
+    def rehearsals(self) -> Rehearsals:
+        """Rehearsals that were started here."""
+        return Rehearsals(self)
+
+    @cached_property
     def vault(self) -> NumberVault:
         """What opens phone numbers."""
         return bootstrap.vault(self.settings)
@@ -64,7 +76,9 @@ class House:
             return work(session)
 
     async def close(self) -> None:
-        """Let go of the line workers."""
+        """End what was begun here, and let go of the line workers."""
+        await self.trials.close()
+        await self.rehearsals.close()
         await self.live.close()
         await self.push.close()
         await self.lines.close()

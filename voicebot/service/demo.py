@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from voicebot.domain.users import Role, User
 from voicebot.registry import resources
 from voicebot.service.child import Child
 from voicebot.service.lines import Lines
+from voicebot.service.rehearsal import contacts_of, phone_of_customers
 from voicebot.service.supervisor import ROLES, Supervisor
 from voicebot.settings import Settings
 from voicebot.simulate import personas as people_file
@@ -215,12 +215,7 @@ def _guest(store: Database, console: str) -> str:
 @asynccontextmanager
 async def _phone(role: str, logs: Path) -> AsyncIterator[Child]:
     """Run a user agent of simulated people as a process of its own."""
-    phone = Child(
-        role,
-        "voicebot.service.customers",
-        ("--role", role, "--events", str(logs / f"{role}.jsonl")),
-        log_file=logs / f"{role}.log",
-    )
+    phone = phone_of_customers(logs, role)
     await phone.start()
     try:
         yield phone
@@ -237,7 +232,7 @@ async def _call_all(
     logs: Path,
     screen: Screen,
 ) -> Report:
-    contacts = {contact.id: (contact, person) for contact, person in _contacts(campaign, customers)}
+    contacts = {contact.id: (contact, person) for contact, person in contacts_of(campaign, customers)}
     watch = _Watch({key: person for key, (_, person) in contacts.items()}, screen)
     lines = Lines()
     watchers = [
@@ -276,15 +271,6 @@ def _campaign_of(phone_uri: str, agent_uri: str) -> Campaign:
         max_attempts=1,
         ring_timeout_s=RING_S,
     )
-
-
-def _contacts(campaign: Campaign, customers: Sequence[Persona]) -> Iterator[tuple[Contact, Persona]]:
-    # Country code 999 is assigned to nobody. New numbers every time: who said "never again" in an earlier
-    # demo stays on the do-not-call list, as anybody would.
-    run = secrets.randbelow(900_000) + 100_000
-    for person in customers:
-        number = f"+999{run}{person.number}"
-        yield Contact(str(uuid7()), campaign.id, number, "Asia/Shanghai"), person
 
 
 def _start(settings: Settings, store: Database, campaign: Campaign, contacts: Sequence[Contact]) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from voicebot.domain.call import Disposition
 from voicebot.domain.errors import DataError
 from voicebot.simulate.signals import ToneName
 
@@ -55,6 +56,7 @@ class Persona(_Strict):
     answer: Pickup = Pickup()
     early: Early | None = None  # instead of ringing
     turns: tuple[Line, ...] = ()
+    expect: tuple[Disposition, ...] = ()  # how a call to it ends well; empty = it depends
     last: str = ""  # said at every turn after the last
     reply_after_s: float = Field(default=0.9, ge=0.1, le=10)  # silence that means: my turn
     patience_s: float = Field(default=20.0, gt=0)  # without a word from the other side: hangs up

@@ -55,7 +55,7 @@ class CallRepository:
         """Write a turn; with a decision not to call again, that too."""
         call = row_id(turn.call_id)
         campaign = select(CallRow.campaign_id).where(CallRow.id == call).scalar_subquery()
-        values = _turn_columns(turn) | {"campaign_id": campaign}
+        values = turn_columns(turn) | {"campaign_id": campaign}
         self._session.execute(insert(TurnRow).values(values).on_conflict_do_nothing())
         if turn.decision.do_not_call:
             contact = func.coalesce(
@@ -200,7 +200,8 @@ def _request_columns(request: CallRequest) -> dict[str, Any]:
     }
 
 
-def _turn_columns(turn: Turn) -> dict[str, Any]:
+def turn_columns(turn: Turn) -> dict[str, Any]:
+    """Return a turn as the columns of its row, but for those that only the database knows."""
     understanding, decision = turn.understanding, turn.decision
     return {
         "call_id": row_id(turn.call_id),

@@ -11,18 +11,20 @@ from voicebot.console.pages import (
     campaign,
     campaigns,
     consent,
+    grading,
     home,
     outcomes,
     people,
     playbooks,
     reports,
+    trial,
     wall,
     webhooks,
 )
 
 PAGES = (
-    home, wall, agent, campaigns, campaign, outcomes, call,
-    reports, playbooks, consent, people, webhooks, audit, account,
+    home, wall, agent, grading, campaigns, campaign, outcomes, call,
+    reports, playbooks, trial, consent, people, webhooks, audit, account,
 )  # fmt: skip
 
 

@@ -14,11 +14,11 @@ from voicebot.domain.emotion import EmotionLabel
 from voicebot.store.outcomes import said_script
 
 
-def draw_turn(visitor: Visitor, turn: Mapping[str, Any]) -> None:
-    """Draw a turn, a column of the turns table a key."""
+def draw_turn(visitor: Visitor, turn: Mapping[str, Any], *, playable: bool = True) -> None:
+    """Draw a turn, a column of the turns table a key; with a player on the page its words lead there."""
     with ui.element("section").classes("vb-turn").props(f'data-seq="{turn["seq"]}"'):
         if turn["kind"] == "speech":
-            _heard(visitor, turn)
+            _heard(visitor, turn, playable=playable)
         elif turn["kind"] != "answered":
             quiet(visitor.t(f"call.kind_{turn['kind']}"))
         _said(visitor, turn)
@@ -32,7 +32,7 @@ def draw_turn(visitor: Visitor, turn: Mapping[str, Any]) -> None:
             _emotion(visitor, turn)
 
 
-def _heard(visitor: Visitor, turn: Mapping[str, Any]) -> None:
+def _heard(visitor: Visitor, turn: Mapping[str, Any], *, playable: bool) -> None:
     with ui.element("div").classes("vb-bubble vb-customer"):
         with ui.element("div").classes("vb-row"):
             quiet(f"{visitor.t('call.customer')} · {turn['start_s']:.1f} s")
@@ -41,7 +41,10 @@ def _heard(visitor: Visitor, turn: Mapping[str, Any]) -> None:
                 quiet(visitor.known(section, turn[section]))
             if turn["barged_in"]:
                 quiet(visitor.t("call.barged_in"))
-        ui.html(_words(turn), sanitize=False).classes("vb-said")
+        if playable:
+            ui.html(_words(turn), sanitize=False).classes("vb-said")
+        else:
+            ui.label(turn["customer_text"] or visitor.t("call.not_understood")).classes("vb-said")
 
 
 def _said(visitor: Visitor, turn: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from voicebot.console.campaign_desk import (
     upload_folder,
 )
 from voicebot.console.frame import Pages
+from voicebot.console.pages import rehearsal
 from voicebot.console.pages.outcomes import row
 from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import badge, badged, heading, linked, percent, quiet, table, tile, when
@@ -41,6 +42,7 @@ class _State:
     campaign: Campaign
     progress: Progress
     newest: tuple[CallOutcome, ...]
+    rehearsals: rehearsal.Shown
 
 
 def register(pages: Pages) -> None:
@@ -49,6 +51,7 @@ def register(pages: Pages) -> None:
     @pages.page("/campaigns/{campaign_id}", "campaign", right=Right.SEE_CAMPAIGNS)
     async def campaign(visitor: Visitor, campaign_id: str) -> None:
         state = await visitor.query(lambda session: _state(session, campaign_id))
+        card: rehearsal.Card | None = None
 
         @ui.refreshable
         def body() -> None:
@@ -57,13 +60,17 @@ def register(pages: Pages) -> None:
         async def again() -> None:
             nonlocal state
             fresh = await visitor.query(lambda session: _state(session, campaign_id))
+            if card is not None:
+                card.update(fresh.rehearsals)
             if fresh != state:
                 state = fresh
                 body.refresh()
 
         body()
-        if visitor.may(Right.RUN_CAMPAIGNS):
+        if visitor.may(Right.RUN_CAMPAIGNS) and not state.campaign.rehearses:
             _upload(visitor, state.campaign, again)
+        if not state.campaign.rehearses:
+            card = rehearsal.Card(visitor, state.campaign, state.rehearsals)
         _facts(visitor, state.campaign)
         ui.timer(EVERY_S, again)
 
@@ -72,7 +79,8 @@ def _state(session: Transaction, campaign_id: str) -> _State:
     campaigns = CampaignRepository(session)
     campaign = campaigns.find(campaign_id)
     newest = OutcomePages(session).page(OutcomeFilter(campaign_id=campaign.id), size=NEWEST)
-    return _State(campaign, campaigns.progress(campaign.id), newest.outcomes)
+    tried = rehearsal.shown(session, campaign)
+    return _State(campaign, campaigns.progress(campaign.id), newest.outcomes, tried)
 
 
 def _draw(visitor: Visitor, state: _State, again: Again) -> None:
