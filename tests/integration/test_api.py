@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,18 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance, unsuppor
 from tests.browser.seed import seed
 from voicebot.console.api.app import api
 from voicebot.console.house import House
+from voicebot.domain.ids import uuid7
 from voicebot.domain.users import RIGHTS, Right, Role
 from voicebot.settings import Settings
 from voicebot.store.api_tokens import ApiTokenRepository
 from voicebot.store.audit import AuditRepository
+from voicebot.store.campaigns import CampaignRepository
+from voicebot.store.rollups import roll_up
 from voicebot.store.session import Database
 
 pytestmark = pytest.mark.integration
 
+NOBODY = "00000000-0000-0000-0000-000000000000"
 ROUTES = (
     ("GET", "/campaigns", Right.SEE_CAMPAIGNS),
     ("POST", "/campaigns", Right.RUN_CAMPAIGNS),
@@ -44,6 +49,21 @@ ROUTES = (
     ("GET", "/playbooks/consumer_loan", Right.SEE_PLAYBOOKS),
     ("POST", "/playbooks/check", Right.SEE_PLAYBOOKS),
     ("PUT", "/playbooks/consumer_loan", Right.EDIT_PLAYBOOKS),
+    ("POST", "/campaigns/x/rehearsals", Right.RUN_CAMPAIGNS),
+    ("GET", "/campaigns/x/rehearsals", Right.SEE_CAMPAIGNS),
+    ("GET", "/calls/123456/recording", Right.HEAR_CALLS),
+    ("POST", "/calls/123456/reveal", Right.REVEAL_NUMBERS),
+    ("GET", "/live", Right.SEE_LIVE),
+    ("POST", f"/live/{NOBODY}/hang-up", Right.CONTROL_CALLS),
+    ("GET", "/overview", Right.SEE_REPORTS),
+    ("GET", "/reports", Right.SEE_REPORTS),
+    ("GET", "/users", Right.MANAGE_PEOPLE),
+    ("POST", "/users", Right.MANAGE_PEOPLE),
+    ("PATCH", f"/users/{NOBODY}", Right.MANAGE_PEOPLE),
+    ("GET", "/tokens", Right.MANAGE_TOKENS),
+    ("POST", "/tokens", Right.MANAGE_TOKENS),
+    ("DELETE", f"/tokens/{NOBODY}", Right.MANAGE_TOKENS),
+    ("GET", "/audit", Right.SEE_AUDIT),
     ("GET", "/webhooks", Right.MANAGE_TOKENS),
     ("POST", "/webhooks", Right.MANAGE_TOKENS),
     ("DELETE", "/webhooks/x", Right.MANAGE_TOKENS),
@@ -222,6 +242,75 @@ def test_outcomes_come_in_pages_that_meet(client: TestClient, database: Database
     assert graded.json()["score"] == 80
     listed = client.get(f"/calls/{seen[0]}/feedback", headers=headers).json()["items"]
     assert [(one["seq"], one["action"]) for one in listed] == [(1, "优")]
+
+
+def test_campaigns_come_in_pages_without_rehearsals(client: TestClient, database: Database) -> None:
+    headers = token(database, Right.RUN_CAMPAIGNS, Right.SEE_CAMPAIGNS)
+    made = [client.post("/campaigns", json=campaign(name), headers=headers).json()["id"] for name in "abc"]
+    with database.transaction() as session:
+        found = CampaignRepository(session).find(made[0])
+        tried = replace(found, id=str(uuid7()), name="tried", rehearses=found.id)
+        CampaignRepository(session).add(tried)
+    first = client.get("/campaigns", params={"limit": 2}, headers=headers).json()
+    rest = client.get("/campaigns", params={"limit": 2, "cursor": first["next"]}, headers=headers).json()
+    assert [one["id"] for one in first["items"] + rest["items"]] == made[::-1]
+    assert rest["next"] == ""
+    rehearsals = client.get(f"/campaigns/{made[0]}/rehearsals", headers=headers).json()["items"]
+    assert [one["id"] for one in rehearsals] == [tried.id]
+
+
+def test_reports_count_what_the_pages_count(client: TestClient, database: Database, tmp_path: Path) -> None:
+    made = seed(database, tmp_path, calls=7)
+    headers = token(database, Right.SEE_REPORTS)
+    roll_up(database, datetime.now(UTC))
+    report = client.get("/reports", headers=headers).json()
+    assert report["funnel"]["calls"] == 7
+    assert {one["name"]: one["calls"] for one in report["dispositions"]}["interested"] == 2
+    with database.transaction() as session:
+        found = CampaignRepository(session).find(made)
+        CampaignRepository(session).edit(replace(found, rehearses="consumer_loan"))
+    assert client.get("/reports", headers=headers).json()["funnel"]["calls"] == 0
+    alone = client.get("/reports", params={"campaign": made}, headers=headers).json()
+    assert alone["funnel"]["calls"] == 7
+
+
+def test_a_token_makes_no_token_that_may_do_more(client: TestClient, database: Database) -> None:
+    headers = token(database, Right.MANAGE_TOKENS, Right.SEE_CALLS)
+    more = {"name": "more", "scopes": ["manage_people"]}
+    assert client.post("/tokens", json=more, headers=headers).status_code == 403
+    made = client.post("/tokens", json={"name": "own", "scopes": ["see_calls"]}, headers=headers).json()
+    own = {"Authorization": f"Bearer {made['token']}"}
+    assert client.get("/outcomes", headers=own).status_code == 200
+    assert client.delete(f"/tokens/{made['id']}", headers=headers).json()["revoked"] is True
+    assert client.get("/outcomes", headers=own).status_code == 401
+
+
+def test_users_are_added_changed_and_seen_in_the_audit_log(client: TestClient, database: Database) -> None:
+    headers = token(database, Right.MANAGE_PEOPLE, Right.SEE_AUDIT)
+    made = client.post("/users", json={"name": "li", "role": "agent"}, headers=headers).json()
+    assert len(made["password"]) >= 10
+    changed = client.patch(f"/users/{made['id']}", json={"role": "supervisor"}, headers=headers).json()
+    assert (changed["role"], changed["name"]) == ("supervisor", "li")
+    page = client.get("/audit", params={"limit": 1}, headers=headers).json()
+    assert [one["action"] for one in page["items"]] == ["change_user"]
+    older = client.get("/audit", params={"limit": 1, "cursor": page["next"]}, headers=headers).json()
+    assert [one["action"] for one in older["items"]] == ["add_user"]
+
+
+def test_a_number_is_revealed_for_a_reason_that_is_kept(
+    client: TestClient, database: Database, tmp_path: Path
+) -> None:
+    seed(database, tmp_path, calls=1)
+    headers = token(database, Right.REVEAL_NUMBERS, Right.SEE_CALLS, Right.HEAR_CALLS)
+    call = client.get("/outcomes", headers=headers).json()["items"][0]["call_id"]
+    assert client.post(f"/calls/{call}/reveal", json={"reason": ""}, headers=headers).status_code == 422
+    revealed = client.post(f"/calls/{call}/reveal", json={"reason": "complaint 7"}, headers=headers)
+    assert revealed.json()["number"] == "+99912340000"
+    with database.transaction() as session:
+        (entry,) = AuditRepository(session).find(action="reveal_number")
+    assert entry.detail == {"reason": "complaint 7"}
+    sound = client.get(f"/calls/{call}/recording", headers=headers)
+    assert (sound.headers["content-type"], sound.content[:4]) == ("audio/wav", b"RIFF")
 
 
 def test_a_playbook_with_a_mistake_is_not_saved(client: TestClient, database: Database) -> None:

@@ -10,7 +10,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 import voicebot
-from voicebot.console.api import calls, campaigns, do_not_call, playbooks, webhooks
+from voicebot.console.api import (
+    calls,
+    campaigns,
+    do_not_call,
+    figures,
+    live,
+    people,
+    playbooks,
+    rehearsals,
+    webhooks,
+)
 from voicebot.console.api.schemas import Problem
 from voicebot.console.house import House
 from voicebot.domain.errors import CampaignError, CapacityError, StoreError, VoicebotError
@@ -43,7 +53,7 @@ def api(house: House) -> FastAPI:
         responses=_RESPONSES,
     )
     app.state.house = house
-    for part in (campaigns, calls, do_not_call, playbooks, webhooks):
+    for part in (campaigns, rehearsals, calls, live, figures, do_not_call, playbooks, people, webhooks):
         app.include_router(part.router)
 
     @app.exception_handler(VoicebotError)

@@ -5,21 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, HTTPException, Path, Query
+from fastapi.responses import FileResponse
 
 from voicebot.console.api import schemas
 from voicebot.console.api.caller import Caller, needs
+from voicebot.console.recordings import recording_file
 from voicebot.domain.call import Disposition, IntentLevel
+from voicebot.domain.errors import DataError
 from voicebot.domain.users import Right
 from voicebot.service import grading
+from voicebot.store.contacts import ContactRepository
 from voicebot.store.feedback import Feedback, FeedbackRepository
 from voicebot.store.grading import Doubtful
-from voicebot.store.outcome_pages import OutcomePages
+from voicebot.store.outcome_pages import OutcomePages, contact_of_call
 from voicebot.store.outcomes import CallDetail, CallOutcome, OutcomeFilter, OutcomeRepository
 from voicebot.store.session import Transaction
 
 router = APIRouter(tags=["calls"])
 Sees = Annotated[Caller, Depends(needs(Right.SEE_CALLS))]
+Hears = Annotated[Caller, Depends(needs(Right.HEAR_CALLS))]
+Reveals = Annotated[Caller, Depends(needs(Right.REVEAL_NUMBERS))]
 Grades = Annotated[Caller, Depends(needs(Right.GRADE))]
 CallId = Annotated[str, Path(max_length=36, pattern=r"^[0-9a-f-]+$")]
 _HIDDEN = ("call_id",)
@@ -38,7 +44,7 @@ async def list_outcomes(
 ) -> schemas.OutcomesOut:
     """List outcomes, the newest first, a page at a time."""
     wanted = OutcomeFilter(
-        campaign or "", tuple(disposition or ()), tuple(intent or ()), _utc(since), _utc(until)
+        campaign or "", tuple(disposition or ()), tuple(intent or ()), schemas.utc(since), schemas.utc(until)
     )
     page = await caller.query(lambda session: OutcomePages(session).page(wanted, cursor=cursor, size=limit))
     return schemas.OutcomesOut(items=[_outcome(outcome) for outcome in page.outcomes], next=page.next)
@@ -61,6 +67,32 @@ async def show_call(caller: Sees, call_id: CallId) -> schemas.CallOut:
     )
 
 
+@router.get("/calls/{call_id}/recording", response_class=FileResponse)
+async def send_recording(caller: Hears, call_id: CallId) -> FileResponse:
+    """Send a call's stereo recording (WAV): customer left, bot right. The audit log keeps who heard it."""
+    key = await caller.act(
+        "hear_recording", f"call:{call_id}", lambda session: OutcomeRepository(session).recording(call_id)
+    )
+    try:
+        return FileResponse(recording_file(caller.house, key), media_type="audio/wav")
+    except DataError as error:
+        raise HTTPException(404, str(error)) from None
+
+
+@router.post("/calls/{call_id}/reveal")
+async def reveal_number(caller: Reveals, call_id: CallId, why: schemas.Reason) -> schemas.Revealed:
+    """Tell the whole number that was called. The reason is written to the audit log."""
+
+    def work(session: Transaction) -> str:
+        contact = contact_of_call(session, OutcomeRepository(session).call(call_id).call_id)
+        if not contact:
+            raise HTTPException(404, "this call was with nobody on a list")
+        return ContactRepository(session, caller.house.vault).get(contact).number
+
+    number = await caller.act("reveal_number", f"call:{call_id}", work, reason=why.reason)
+    return schemas.Revealed(number=number)
+
+
 @router.get("/calls/{call_id}/feedback")
 async def list_feedback(caller: Sees, call_id: CallId) -> schemas.FeedbacksOut:
     """List the judgements on a call's turns."""
@@ -80,7 +112,7 @@ async def grading_queue(
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
 ) -> schemas.GradingOut:
     """List ungraded turns where the bot was least sure; of the last seven days, unless told otherwise."""
-    start = _utc(since) or datetime.now(UTC) - timedelta(days=7)
+    start = schemas.utc(since) or datetime.now(UTC) - timedelta(days=7)
     found = await caller.query(lambda session: grading.queue(session, start, limit, playbook))
     return schemas.GradingOut(items=[_doubtful(one) for one in found])
 
@@ -97,10 +129,6 @@ async def give_feedback(caller: Grades, new: schemas.NewFeedback) -> schemas.Fee
         )  # fmt: skip
 
     return _feedback(await caller.act("grade_turn", f"call:{new.call_id}", work, seq=new.seq))
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 def _outcome(outcome: CallOutcome) -> schemas.OutcomeOut:

@@ -27,13 +27,19 @@ NameOrId = Annotated[str, Path(max_length=200, pattern=r"^[^\x00]+$", descriptio
 
 
 @router.get("/campaigns")
-async def list_campaigns(caller: Sees) -> schemas.CampaignsOut:
-    """List the newest hundred campaigns."""
+async def list_campaigns(
+    caller: Sees,
+    cursor: Annotated[schemas.Id | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> schemas.CampaignsOut:
+    """List campaigns, the newest first, a page at a time. Rehearsals are left out."""
 
-    def work(session: Transaction) -> list[Campaign]:
-        return list(CampaignRepository(session).all())[::-1][:100]
+    def work(session: Transaction) -> tuple[Campaign, ...]:
+        return CampaignRepository(session).page(cursor or "", limit + 1)
 
-    return schemas.CampaignsOut(items=[_out(campaign) for campaign in await caller.query(work)])
+    found = await caller.query(work)
+    items = [campaign_out(campaign) for campaign in found[:limit]]
+    return schemas.CampaignsOut(items=items, next=items[-1].id if len(found) > limit else "")
 
 
 @router.post("/campaigns", status_code=201, response_model=schemas.CampaignOut)
@@ -44,7 +50,7 @@ async def make_campaign(
 
     async def work() -> schemas.CampaignOut:
         wish = Wish(**_renamed(new.model_dump()))
-        return _out(await asyncio.to_thread(made, caller.house, wish, caller.name))
+        return campaign_out(await asyncio.to_thread(made, caller.house, wish, caller.name))
 
     return await once(caller, request, key, work)
 
@@ -58,7 +64,7 @@ async def show_campaign(caller: Sees, campaign: NameOrId) -> schemas.CampaignOut
         found = campaigns.find(campaign)
         return found, campaigns.progress(found.id)
 
-    return _out(*await caller.query(work))
+    return campaign_out(*await caller.query(work))
 
 
 @router.patch("/campaigns/{campaign}")
@@ -68,7 +74,7 @@ async def edit_campaign(
     """Change settings, also while it runs; calls under way keep what they began with."""
     found = await caller.query(lambda session: CampaignRepository(session).find(campaign))
     wish = replace(wish_of(found), **_renamed(change.model_dump(exclude_unset=True)))
-    return _out(await asyncio.to_thread(edited, caller.house, found.id, wish, caller.name))
+    return campaign_out(await asyncio.to_thread(edited, caller.house, found.id, wish, caller.name))
 
 
 @router.post("/campaigns/{campaign}/{change}")
@@ -78,7 +84,7 @@ async def change_campaign(
     """Start, pause or stop a campaign."""
     found = await caller.query(lambda session: CampaignRepository(session).find(campaign))
     done, _ = await asyncio.to_thread(changed, caller.house, found, change, caller.name)
-    return _out(done)
+    return campaign_out(done)
 
 
 @router.post("/campaigns/{campaign}/contacts/batch", status_code=201, response_model=schemas.ContactsAdded)
@@ -139,7 +145,8 @@ def _renamed(given: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _out(campaign: Campaign, progress: Progress | None = None) -> schemas.CampaignOut:
+def campaign_out(campaign: Campaign, progress: Progress | None = None) -> schemas.CampaignOut:
+    """Return a campaign as the API tells it."""
     shared = {
         name: getattr(campaign, name)
         for name in (*schemas.CampaignSettings.model_fields, "id", "name", "trunk", "held")

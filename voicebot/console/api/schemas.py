@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -10,6 +10,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from voicebot.domain.call import Disposition
 from voicebot.domain.campaign import Mode
 from voicebot.domain.people import Grade, TakeoverKind
+
+
+def utc(at: datetime | None) -> datetime | None:
+    """Return a time with a zone: what comes without one is UTC."""
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 def _plain(text: str) -> str:
@@ -98,9 +103,10 @@ class CampaignOut(CampaignSettings):
 
 
 class CampaignsOut(BaseModel):
-    """Campaigns, newest first."""
+    """A page of campaigns, the newest first."""
 
     items: list[CampaignOut]
+    next: str = Field(description="cursor of the next page; empty = this was the last")
 
 
 class ConsentIn(Given):
@@ -252,6 +258,18 @@ class GradingOut(BaseModel):
     """Turns worth a grade, the least sure first."""
 
     items: list[DoubtfulOut]
+
+
+class Reason(Given):
+    """Why something that is protected is asked for."""
+
+    reason: Line = Field(min_length=4, max_length=500)
+
+
+class Revealed(BaseModel):
+    """A number in clear."""
+
+    number: str
 
 
 class NewFeedback(Given):
