@@ -1,18 +1,17 @@
-"""Playbooks: read, edit, check, compare, save."""
+"""Playbooks: read them; the editor stands beside."""
 
 from __future__ import annotations
 
 import asyncio
-import html
 
 from nicegui import ui
 
 from voicebot.console.frame import Pages
-from voicebot.console.playbook_desk import checked, difference, saved, text_of
+from voicebot.console.pages.playbook_editor import playbook_editor
+from voicebot.console.playbook_desk import text_of
 from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import heading, quiet, table, tile
 from voicebot.dialogue.graph import svg
-from voicebot.domain.errors import PlaybookError
 from voicebot.domain.script import ANY_SCENE, Playbook
 from voicebot.domain.users import Right
 
@@ -44,7 +43,7 @@ def register(pages: Pages) -> None:
     async def edit(visitor: Visitor, playbook_id: str) -> None:
         text = await asyncio.to_thread(text_of, visitor.house, playbook_id)
         heading(f"{visitor.t('nav.edit_playbook')} · {playbook_id}")
-        _editor(visitor, playbook_id, text)
+        await playbook_editor(visitor, playbook_id, text)
 
 
 def _show(visitor: Visitor, playbook: Playbook) -> None:
@@ -53,6 +52,9 @@ def _show(visitor: Visitor, playbook: Playbook) -> None:
         heading(playbook.title)
         quiet(playbook.version)
         ui.space()
+        if visitor.may(Right.TRY_BOT):
+            address = f"/try?playbook={playbook.id}"
+            ui.button(t("nav.try"), icon="mic", on_click=lambda: ui.navigate.to(address)).props("outline")
         if visitor.may(Right.EDIT_PLAYBOOKS):
             ui.button(
                 t("playbooks.edit"),
@@ -82,60 +84,3 @@ def _show(visitor: Visitor, playbook: Playbook) -> None:
             heading(f"{title} · {scene}", 2)
             drawn = table([(key, t(f"playbooks.{key}")) for key in ("script", "examples", "text")], rows)
             drawn.classes("vb-wrapping")
-
-
-def _editor(visitor: Visitor, playbook_id: str, before: str) -> None:
-    t = visitor.t
-    editor = ui.codemirror(before, language="YAML", line_wrapping=True).classes("full-width")
-    editor.style("height: 60vh")
-    quiet(t("playbooks.running_calls"))
-    with ui.element("div").classes("vb-row"):
-        check_button = ui.button(t("playbooks.check"), icon="rule")
-        compare_button = ui.button(t("playbooks.compare"), icon="difference").props("outline")
-        save_button = ui.button(t("frame.save"), icon="save")
-    result = ui.element("div").props("role=status").style("width: 100%")
-
-    async def check() -> None:
-        result.clear()
-        try:
-            playbook = await asyncio.to_thread(checked, editor.value)
-        except PlaybookError as error:
-            with result:
-                ui.label(error.detail).classes("vb-bad").style("white-space: pre-wrap")
-                quiet(error.hint)
-            return
-        with result:
-            count = t("playbooks.count", scenes=len(playbook.scenes), scripts=len(playbook.scripts))
-            ui.label(f"✓ {playbook.id} {playbook.version} · {count}").classes("vb-good")
-
-    async def compare() -> None:
-        result.clear()
-        with result:
-            _difference(visitor, before, editor.value)
-
-    async def save() -> None:
-        text = editor.value
-        playbook = await asyncio.to_thread(saved, visitor.house, playbook_id, text)
-        await visitor.act(
-            Right.EDIT_PLAYBOOKS,
-            "save_playbook",
-            f"playbook:{playbook_id}",
-            lambda session: None,
-            version=playbook.version,
-        )
-        ui.notify(t("playbooks.saved", version=playbook.version), type="positive")
-        await compare()
-
-    check_button.on_click(visitor.guarded(check))
-    compare_button.on_click(visitor.guarded(compare))
-    save_button.on_click(visitor.guarded(save))
-
-
-def _difference(visitor: Visitor, before: str, after: str) -> None:
-    lines = difference(before, after)
-    if not lines:
-        quiet(visitor.t("playbooks.same"))
-        return
-    kinds = {"+": "add", "-": "del"}
-    body = "\n".join(f'<span class="{kinds.get(line[:1], "")}">{html.escape(line)}</span>' for line in lines)
-    ui.html(f"<pre>{body}</pre>", sanitize=False).classes("vb-diff")
