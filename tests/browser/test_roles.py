@@ -29,6 +29,11 @@ PATHS = {
     "/users": Right.MANAGE_PEOPLE,
     "/tokens": Right.MANAGE_TOKENS,
     "/audit": Right.SEE_AUDIT,
+    "/try": Right.TRY_BOT,
+    "/grading": Right.GRADE,
+    "/live": Right.SEE_LIVE,
+    "/agent": Right.TAKE_CALLS,
+    "/webhooks": Right.MANAGE_TOKENS,
 }
 
 

@@ -1,0 +1,150 @@
+"""A manager's first ten minutes: from the first sign-in to the report of a finished campaign.
+
+Nothing is faked: the processes run as `voicebot serve` starts them, and simulated customers have a SIP phone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.conftest import PASSWORD
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+
+PEOPLE = ("8002", "8009", "8012")  # busy, a busy line, a polite no
+START_S, CALLS_S = 180, 300
+_ANY_PORT = ("CONSOLE_PORT", "SIP_PORT", "RTP_PORT", "INFERENCE_PORT", "LINE_PORT", "METRICS_PORT")
+
+
+@dataclass
+class Program:
+    """A command that runs, and what it printed."""
+
+    process: subprocess.Popen[str]
+    lines: list[str]
+    changed: threading.Condition
+
+    def said(self, pattern: str, timeout_s: float = START_S) -> str:
+        """Return the first group of a line that it prints."""
+        found: list[str] = []
+
+        def look() -> bool:
+            found.extend(match[1] for line in self.lines if (match := re.search(pattern, line)))
+            return bool(found) or self.process.poll() is not None
+
+        with self.changed:
+            self.changed.wait_for(look, timeout_s)
+        assert found, "\n".join(self.lines[-20:])
+        return found[0]
+
+
+@contextmanager
+def voicebot(home: Path, *words: str) -> Iterator[Program]:
+    """Run the command line with a data home of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "voicebot.cli.main", *words],
+        env=os.environ | {f"VOICEBOT_{name}": "0" for name in _ANY_PORT}
+        | {"VOICEBOT_HOME": str(home), "VOICEBOT_CALLS": "3", "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    program = Program(process, [], threading.Condition())
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            with program.changed:
+                program.lines.append(line)
+                program.changed.notify_all()
+        with program.changed:
+            program.changed.notify_all()
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        yield program
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_from_the_first_sign_in_to_the_report_of_a_finished_campaign(
+    context: BrowserContext, postgres_directory: Path, tmp_path: Path
+) -> None:
+    home = postgres_directory / "ten"
+    with voicebot(home, "serve") as bot, voicebot(home, "simulate", "--sip-port", "0") as phone:
+        url, password = bot.said(r"console (http://\S+)"), bot.said(r"password (\S+)")
+        ready = phone.said(r"(\{.*sip_uri.*\})")
+        bot.said("(ready; Ctrl-C)")
+        page = context.new_page()
+
+        page.goto(url)
+        page.fill("#name", "admin")
+        page.fill("#password", password)
+        page.click("button[type=submit]")
+        page.get_by_label("当前密码").fill(password)
+        page.get_by_label("新密码").fill(PASSWORD)
+        page.get_by_label("再输一次").fill(PASSWORD)
+        page.get_by_role("button", name="保存").first.click()
+        page.wait_for_url("**/login")
+        page.fill("#name", "admin")
+        page.fill("#password", PASSWORD)
+        page.click("button[type=submit]")
+        expect(page.get_by_role("heading", name="总览")).to_be_visible()
+
+        address = json.loads(ready)["sip_uri"].rpartition("@")[2]
+        page.get_by_role("link", name="外呼任务").click()
+        page.get_by_role("button", name="新建任务").click()
+        page.get_by_label("任务名称").fill("第一次外呼")
+        page.get_by_label("话术库").click()
+        page.get_by_role("option", name="消费贷款").first.click()
+        page.get_by_label("遵守的规则").click()
+        page.get_by_role("option", name="本机模拟").click()
+        page.get_by_label("线路（SIP 地址").fill(f"sip:{{number}}@{address}")
+        page.get_by_role("button", name="新建", exact=True).click()
+        expect(page.get_by_text("下一步：上传客户名单")).to_be_visible()
+
+        contacts = tmp_path / "名单.csv"
+        contacts.write_text("号码\n" + "".join(f"1380013{person}\n" for person in PEOPLE), "utf-8")
+        page.set_input_files("input[type=file]", contacts)
+        expect(page.get_by_text("新增 3，已有 0，不可用 0")).to_be_visible()
+
+        calls_ms = CALLS_S * 1000
+        expect(page.get_by_role("button", name="给我打")).to_be_disabled()
+        page.get_by_role("button", name="开始彩排").click()
+        expect(page.get_by_text("6 / 6")).to_be_visible(timeout=calls_ms)
+        assert page.locator(".vb-badge", has_text="符合").count() >= 5
+        expect(page.get_by_role("button", name="给我打")).to_be_enabled()
+
+        page.get_by_role("button", name="开始", exact=True).click()
+        expect(page.get_by_role("link", name="查看全部通话")).to_be_visible(timeout=calls_ms)
+        expect(page.get_by_text("占线").first).to_be_visible(timeout=calls_ms)
+        expect(page.get_by_text("拒绝").first).to_be_visible(timeout=calls_ms)
+        expect(page.get_by_text("约回访").first).to_be_visible(timeout=calls_ms)
+        page.get_by_role("link", name="查看全部通话").click()
+        expect(page.get_by_text("共 3 条")).to_be_visible()
+
+        page.locator("tr", has_text="约回访").locator("a").first.click()
+        page.wait_for_selector("vb-player[data-ready]")
+        expect(page.get_by_text("客户 ·").first).to_be_visible()
+
+        page.goto(f"{url}/reports?days=1")
+        deadline = 40  # the roll-up runs every minute
+        while page.get_by_text("转化漏斗").count() == 0 and deadline:
+            page.wait_for_timeout(3000)
+            page.reload()
+            deadline -= 1
+        expect(page.get_by_role("heading", name="转化漏斗")).to_be_visible()
+        expect(page.get_by_role("heading", name="结果 × 时段")).to_be_visible()
