@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 
 from voicebot.console.api import schemas
 from voicebot.console.api.caller import Caller, needs
-from voicebot.console.recordings import recording_file
+from voicebot.console.ranges import ranged
+from voicebot.console.recordings import sound_of
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.errors import DataError
 from voicebot.domain.users import Right
@@ -67,16 +67,17 @@ async def show_call(caller: Sees, call_id: CallId) -> schemas.CallOut:
     )
 
 
-@router.get("/calls/{call_id}/recording", response_class=FileResponse)
-async def send_recording(caller: Hears, call_id: CallId) -> FileResponse:
+@router.get("/calls/{call_id}/recording", response_class=Response)
+async def send_recording(caller: Hears, request: Request, call_id: CallId) -> Response:
     """Send a call's stereo recording (WAV): customer left, bot right. The audit log keeps who heard it."""
     key = await caller.act(
         "hear_recording", f"call:{call_id}", lambda session: OutcomeRepository(session).recording(call_id)
     )
     try:
-        return FileResponse(recording_file(caller.house, key), media_type="audio/wav")
+        sound = await sound_of(caller.house, key)
     except DataError as error:
         raise HTTPException(404, str(error)) from None
+    return ranged(sound, "audio/wav", request.headers.get("range", ""))
 
 
 @router.post("/calls/{call_id}/reveal")
