@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -86,7 +88,11 @@ def idle(phone: Telephone, agent_phone: Telephone) -> Iterator[None]:
 
 @asynccontextmanager
 async def running(
-    server: Server, journal: Memory, desk: Desk | None, resolve: Resolve | None = None
+    server: Server,
+    journal: Memory,
+    desk: Desk | None,
+    resolve: Resolve | None = None,
+    stalled_s: float = 15.0,
 ) -> AsyncIterator[LineWorker]:
     config = SessionConfig(
         "w-1",
@@ -97,7 +103,7 @@ async def running(
         desk=desk,
         takeover=TakeoverTimes(queue_s=4, ring_s=1.0, refer_s=3),
     )
-    worker = LineWorker(UserAgentConfig(sip_port=0, rtp_port=0), config, resolve)
+    worker = LineWorker(UserAgentConfig(sip_port=0, rtp_port=0, stalled_s=stalled_s), config, resolve)
     await worker.start()
     try:
         yield worker
@@ -306,6 +312,51 @@ async def test_a_call_of_people_rings_the_agent_first_and_suggests_from_the_firs
     ]
 
 
+async def test_an_agent_who_hangs_up_in_the_briefing_gives_the_customer_back(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    server, journal, agent_at = Server([OVER, HANG_UP]), Memory(), len(agent_phone.events)
+    desk = Desk(agent_phone.address("agent"))
+    async with running(server, journal, desk) as worker:
+        await worker.originate(request(phone))
+        answered = await asyncio.to_thread(agent_phone.wait, "Answered", after=agent_at)
+        agent_phone.do("hang_up", leg=answered["leg"])
+        record = await ended(journal)
+    assert record.cause is EndCause.BOT_HUNG_UP, "the bot spoke again, and ended the call itself"
+    assert [turn.kind for turn in journal.turns] == ["answered", "silence"]
+    assert journal.takeovers[0].result is TakeoverResult.NO_AGENT
+    assert desk.deeds[-1] == ("agent0", "released")
+
+
+async def test_an_agent_whose_phone_dies_gives_the_customer_back(phone: Telephone) -> None:
+    server, journal, mortal = Server([OVER, HANG_UP]), Memory(), await asyncio.to_thread(Telephone)
+    desk = Desk(mortal.address("agent"))
+    async with running(server, journal, desk, stalled_s=1.5) as worker:
+        await worker.originate(request(phone))
+        await until(lambda: ("agent0", "connected") in desk.deeds)
+        await asyncio.sleep(0.5)
+        os.kill(mortal.pid, signal.SIGKILL)  # no BYE comes, and no sound
+        record = await ended(journal)
+    mortal.close()
+    assert record.cause is EndCause.BOT_HUNG_UP, "the bot spoke again, and ended the call itself"
+    assert [turn.kind for turn in journal.turns] == ["answered", "silence"]
+    assert desk.deeds[-1] == ("agent0", "released")
+
+
+async def test_a_call_that_is_not_answered_yet_can_not_be_handed_over(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    customer_at, journal = len(phone.events), Memory()
+    async with running(Server([OVER]), journal, Desk(agent_phone.address("agent"))) as worker:
+        await worker.originate(request(phone, "rings"))
+        await asyncio.to_thread(phone.wait, "Invited", after=customer_at)
+        with pytest.raises(TelephonyError, match="not answered"):
+            await worker.take_over("call-1")
+        await worker.hang_up("call-1")
+        await ended(journal)
+    assert journal.takeovers == []
+
+
 async def test_an_agent_who_does_not_pick_up_spares_the_customer(
     phone: Telephone, agent_phone: Telephone
 ) -> None:
@@ -414,6 +465,8 @@ async def test_a_supervisor_takes_a_call_over_and_whispers_by_grpc(
             await client.whisper("call-1", agent_phone.address("boss"))
         await client.take_over("call-1", "agent0")
         await until(lambda: TakeoverStage.CONNECTED in stages(events))
+        with pytest.raises(TelephonyError, match="a person is on this call"):
+            await client.take_over("call-1", "agent0")
         await client.whisper("call-1", agent_phone.address("boss"))
         await until(lambda: sum(e["event"] == "Answered" for e in agent_phone.events[agent_at:]) == 2)
         legs = {e["user"]: e["leg"] for e in agent_phone.events[agent_at:] if e["event"] == "Invited"}

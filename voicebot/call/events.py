@@ -28,9 +28,9 @@ class TakenOver:
 
 @dataclass(frozen=True, slots=True)
 class AgentLeft:
-    """The agent's leg is over."""
+    """The agent's leg is over, or as good as that."""
 
-    ended: Ended
+    ended: Ended | None  # None: the telephone sends no sound any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ from voicebot.domain.people import (
 )
 from voicebot.domain.ports import Conversation
 from voicebot.domain.speech import Utterance
-from voicebot.telephony import Answered, Ended, Leg, LegEvent, TransferEnded
+from voicebot.telephony import Answered, Ended, Leg, LegEvent, Stalled, TransferEnded
 
 log = structlog.get_logger()
 
@@ -109,6 +109,11 @@ class HumanSide:
         return self._host.request.delivery is Delivery.SUGGEST
 
     @property
+    def free(self) -> bool:
+        """Whether nobody of ours is on the line, or on the way."""
+        return not self._busy and self._agent is None
+
+    @property
     def present(self) -> bool:
         """Whether a person of ours is on the line."""
         return self._agent is not None
@@ -146,9 +151,11 @@ class HumanSide:
     # -- taking over --
 
     def take_over(self, plan: Plan) -> None:
-        """Begin to hand the call over; the bot falls silent."""
-        if self._busy or self._agent is not None:
-            log.info("a person is on it already", call_id=self._host.request.call_id)
+        """Begin to hand the call over; the bot falls silent. Harmless where that is not possible now."""
+        if self._host.account.answered_at is None or not self.free:
+            log.info(
+                "not handed over: not answered, or a person is on it", call_id=self._host.request.call_id
+            )
             return
         self._busy = True
         self._record = None
@@ -252,29 +259,35 @@ class HumanSide:
         self._agent = agent
         self._joined_at = time.monotonic()
         agent.listen(self._agent_event)
-        if agent.ended is not None:
-            self._host.post(AgentLeft(agent.ended))
-            return
         self._switch(Delivery.SUGGEST)
+        if agent.ended is not None:  # before anybody listened: the customer is the bot's at once
+            self._host.post(AgentLeft(agent.ended))
 
     def _agent_event(self, event: LegEvent) -> None:
         if isinstance(event, Ended):
             self._host.post(AgentLeft(event))
+        elif isinstance(event, Stalled):
+            self._host.post(AgentLeft(None))
 
-    async def _agent_left(self, ended: Ended) -> None:
-        """The agent hung up: the call is over, unless the agent was hardly there, or had given it back."""
+    async def _agent_left(self, ended: Ended | None) -> None:
+        """The agent hung up: the call is over, unless the agent was hardly there, or had given it back.
+
+        Whose telephone has fallen silent for good did not hang up: the customer is the bot's again.
+        """
+        host, talked_s = self._host, time.monotonic() - self._joined_at
+        status = ended.status if ended is not None else 0
         if self._waits:
             self._waits = False
-            log.info("agent left before the customer answered", call_id=self._host.request.call_id)
-            self._host.leg.hang_up()
+            log.info("agent left before the customer answered", call_id=host.request.call_id, status=status)
+            host.leg.hang_up()
             return
-        host, talked_s = self._host, time.monotonic() - self._joined_at
-        was_talking = self.talks
+        was_talking, back = self.talks, ended is None or talked_s < TALKED_S
         if was_talking:
-            self._switch(Delivery.SPEAK, resume=talked_s < TALKED_S)
+            host.account.known_cause = None if back else host.account.known_cause
+            self._switch(Delivery.SPEAK, resume=back)
         await self.let_go()
-        log.info("agent left", call_id=host.request.call_id, talked_s=round(talked_s, 1), status=ended.status)
-        if was_talking and talked_s >= TALKED_S:
+        log.info("agent left", call_id=host.request.call_id, talked_s=round(talked_s, 1), status=status)
+        if was_talking and not back:
             host.leg.hang_up()
 
     async def let_go(self) -> None:
@@ -351,7 +364,12 @@ class HumanSide:
         agent, customer = self._agent, self._host.leg
         if agent is None or self._supervisor is not None:
             return
-        leg = self._supervisor = self._phone.call(uri, ring_timeout_s=self._host.config.takeover.ring_s)
+        try:
+            leg = self._phone.call(uri, ring_timeout_s=self._host.config.takeover.ring_s)
+        except VoicebotError as error:
+            log.warning("no whisper", call_id=self._host.request.call_id, error=error.detail)
+            return
+        self._supervisor = leg
 
         def on_event(event: LegEvent) -> None:
             if isinstance(event, Answered):

@@ -99,7 +99,7 @@ class LineWorker:
 
     async def transfer(self, call_id: str, target_uri: str) -> None:
         """Hand a call over."""
-        self._find(call_id).do(TakeOver(Plan(TakeoverReason.SUPERVISOR, target_uri=target_uri)))
+        self._without_agent(call_id).do(TakeOver(Plan(TakeoverReason.SUPERVISOR, target_uri=target_uri)))
 
     async def take_over(
         self, call_id: str, agent_id: str = "", kind: TakeoverKind = TakeoverKind.AUTO
@@ -107,7 +107,7 @@ class LineWorker:
         """Hand a call to an agent of ours."""
         if self._session.desk is None:
             raise TelephonyError("there is no agents' desk here", hint="give a target address instead")
-        self._find(call_id).do(TakeOver(Plan(TakeoverReason.SUPERVISOR, kind, agent_id)))
+        self._without_agent(call_id).do(TakeOver(Plan(TakeoverReason.SUPERVISOR, kind, agent_id)))
 
     async def deliver(self, call_id: str, delivery: Delivery) -> None:
         """Let the bot speak, or only suggest to the person on the line."""
@@ -139,6 +139,16 @@ class LineWorker:
             events.put_nowait(event)
         self._watchers.add(events)
         return self._follow(events)
+
+    def _without_agent(self, call_id: str) -> CallSession:
+        call = self._find(call_id)
+        if call.account.answered_at is None:
+            raise TelephonyError("the customer has not answered yet", hint="wait until the call is answered")
+        if not call.human.free:
+            raise TelephonyError(
+                "a person is on this call, or on the way", hint="whisper, or wait until the agent has left"
+            )
+        return call
 
     def _with_agent(self, call_id: str) -> CallSession:
         call = self._find(call_id)

@@ -101,7 +101,6 @@ class TakeoverResult(StrEnum):
     CONNECTED = "connected"
     NO_AGENT = "no_agent"  # nobody was free or answered in time: counts as abandoned
     ABANDONED = "abandoned"  # the customer hung up while waiting
-    DECLINED = "declined"  # the customer went back to the bot by key
     FAILED = "failed"  # the transfer itself was refused
 
 

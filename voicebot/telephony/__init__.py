@@ -31,6 +31,7 @@ from voicebot.telephony.leg import (
     LegEvent,
     NoMedia,
     Ringing,
+    Stalled,
     TransferEnded,
 )
 from voicebot.telephony.library import Registration, UserAgentConfig
@@ -51,6 +52,7 @@ __all__ = [
     "Registration",
     "Ringing",
     "Sealing",
+    "Stalled",
     "TransferEnded",
     "UserAgent",
     "UserAgentConfig",

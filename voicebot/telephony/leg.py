@@ -46,6 +46,13 @@ class NoMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class Stalled:
+    """RTP came, and then none for this long, though the far end has put nobody on hold."""
+
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class TransferEnded:
     """A transfer came to its end. If ok, the leg is hung up next; else the call goes on."""
 
@@ -63,7 +70,7 @@ class Ended:
     reason: str
 
 
-LegEvent = Ringing | EarlyMedia | Answered | Dtmf | NoMedia | TransferEnded | Ended
+LegEvent = Ringing | EarlyMedia | Answered | Dtmf | NoMedia | Stalled | TransferEnded | Ended
 
 
 class LegAgent(Protocol):

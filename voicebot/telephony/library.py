@@ -51,6 +51,7 @@ class UserAgentConfig:
     public_address: str = ""  # told to peers instead of `bind`, behind NAT
     registration: Registration | None = None
     no_media_s: float = 8.0  # answered without an RTP packet for so long: NoMedia
+    stalled_s: float = 15.0  # no RTP packet for so long, after there were some: Stalled
     follow_refer: bool = False  # obey a peer's REFER: for phones, never for a bot
     tls_port: int | None = None  # listen for SIP over TLS there too; 0 = any free one; None = do not
     tls_certificate: str = ""  # PEM file

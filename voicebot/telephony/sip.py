@@ -64,6 +64,9 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
         self.next_measure = 0.0  # when to look at the media's counters again
         self._keys = Bucket(KEYS_PER_S, KEYS_AT_ONCE)
         self.warned = False  # NoMedia was told
+        self.stalled = False  # Stalled was told
+        self.packets = 0  # as of the last look
+        self.packet_at = 0.0  # when a look found new ones, or nobody was to send any
         self.hung_up = False  # by us
         self.ring_timed_out = False
         self.rang = False
@@ -196,6 +199,15 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
     def received_packets(self) -> int:
         """Return the RTP packets that came so far."""
         return int(self.getStreamStat(0).rtcp.rxStat.pkt) if self.hasMedia() else 0
+
+    def silent_s(self, now: float) -> float:
+        """Return for how long no RTP packet has come that could have; looks now."""
+        packets = self.received_packets()
+        if packets != self.packets or (self.heard and self._audio() is None):
+            self.heard = self.heard or packets > 0
+            self.stalled = False
+            self.packets, self.packet_at = packets, now
+        return now - max(self.packet_at, self.answered_at or now)
 
     def release(self) -> None:
         """Let go of everything, so that this object is freed here and not in another thread."""

@@ -17,7 +17,7 @@ from voicebot.domain.trunk import Trunk
 from voicebot.telephony.floods import Sources, admitted, host_of, networks
 from voicebot.telephony.headers import Headers, check_header, check_uri, reason
 from voicebot.telephony.knocker import Knocker
-from voicebot.telephony.leg import Ended, Leg, NoMedia
+from voicebot.telephony.leg import Ended, Leg, NoMedia, Stalled
 from voicebot.telephony.library import Library, UserAgentConfig, explain
 from voicebot.telephony.media import BridgePort
 from voicebot.telephony.sip import SipCall, options
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 POLL_MS = 100  # what is due by the clock is looked at so often; commands and packets wake it at once
 CODECS_AS_EVER: tuple[str, ...] = ("PCMA", "PCMU")
-LOOK_S = 0.5  # how often a call without RTP is looked at
+LOOK_S = 0.5  # how often it is looked whether RTP comes
 MEASURE_S = 2.0  # how often the counters of media are taken
 
 
@@ -290,13 +290,17 @@ class UserAgent:
         if call.answered_at is not None and now >= call.next_measure:
             call.next_measure = now + MEASURE_S
             call.measure()
-        if call.answered_at is None or call.heard or call.warned or now < call.next_look:
+        if call.answered_at is None or now < call.next_look:
             return
         call.next_look = now + LOOK_S
-        call.heard = call.received_packets() > 0
-        if not call.heard and now - call.answered_at >= self.config.no_media_s:
-            call.warned = True
-            call.leg.emit(NoMedia(now - call.answered_at))
+        silent_s = call.silent_s(now)
+        if not call.heard:
+            if silent_s >= self.config.no_media_s and not call.warned:
+                call.warned = True
+                call.leg.emit(NoMedia(silent_s))
+        elif silent_s >= self.config.stalled_s and not call.stalled:
+            call.stalled = True
+            call.leg.emit(Stalled(silent_s))
 
     def _dial(
         self, leg: Leg, uri: str, local: str, headers: Mapping[str, str], timeout_s: float, trunk: str
