@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 import structlog
 
 from voicebot.domain.call import CallEvent, Delivery, Turn
+from voicebot.domain.emotion import NEGATIVE
 from voicebot.domain.errors import VoicebotError
 from voicebot.domain.people import Briefing, Suggestion, TakeoverStage
 from voicebot.rpc.line_client import LineClient
+from voicebot.store.contacts import shown
 from voicebot.store.session import Transaction
 from voicebot.store.workers import LINE, Worker, WorkerRepository
 
 if TYPE_CHECKING:
     from voicebot.console.house import House
 
+WAITING = (TakeoverStage.WAITING, TakeoverStage.RINGING, TakeoverStage.BRIEFING)
 LOOK_S = 2.0  # for line workers that came or went
 
 log = structlog.get_logger()
@@ -32,6 +35,8 @@ class LiveCall:
     call_id: str
     address: str  # of its line worker
     since: datetime
+    contact_id: str = ""  # "" = nobody on a list
+    who: str = ""  # masked number and campaign, once they are looked up
     state: str = "dialling"  # dialling, ringing, answered
     delivery: Delivery = Delivery.SPEAK
     turn: Turn | None = None  # the last one
@@ -40,6 +45,14 @@ class LiveCall:
     stage: TakeoverStage | None = None
     agent_id: str = ""
     briefing: Briefing | None = None
+
+    @property
+    def urgency(self) -> int:
+        """How much a supervisor should look at it: 2 = at once, 0 = it goes its way."""
+        if self.stage in WAITING:
+            return 2
+        negative = self.turn is not None and self.turn.understanding.emotion.label in NEGATIVE
+        return 1 if negative else 0
 
 
 class Live:
@@ -52,6 +65,7 @@ class Live:
         self._house = house
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
+        self._naming: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin to watch. Harmless when begun."""
@@ -60,7 +74,8 @@ class Live:
 
     async def close(self) -> None:
         """Watch no more."""
-        tasks = [task for task in (self._looking, *self._watching.values()) if task is not None]
+        running = (self._looking, *self._watching.values(), *self._naming)
+        tasks = [task for task in running if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -96,6 +111,20 @@ class Live:
                 del self.calls[call_id]
             self.version += 1
 
+    def _name(self, call: LiveCall) -> None:
+        """Look up whose call it is."""
+        if not call.contact_id:
+            return
+
+        async def look() -> None:
+            with suppress(VoicebotError):
+                call.who = await self._house.query(lambda session: shown(session, call.contact_id))
+                self.version += 1
+
+        task = asyncio.create_task(look())
+        self._naming.add(task)
+        task.add_done_callback(self._naming.discard)
+
     def _take(self, address: str, event: CallEvent) -> None:
         self.version += 1
         if event.kind == "ended":
@@ -103,7 +132,9 @@ class Live:
             return
         call = self.calls.get(event.call_id)
         if call is None:
-            call = self.calls[event.call_id] = LiveCall(event.call_id, address, event.at)
+            call = LiveCall(event.call_id, address, event.at, event.contact_id)
+            self.calls[event.call_id] = call
+            self._name(call)
         if event.kind in ("dialling", "ringing", "answered"):
             call.state = event.kind
         if event.turn is not None:

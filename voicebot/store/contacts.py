@@ -15,7 +15,7 @@ from voicebot.domain.errors import CampaignError
 from voicebot.domain.ids import uuid7
 from voicebot.store.calls import row_id
 from voicebot.store.crypto import NumberVault
-from voicebot.store.tables import ContactRow, RefusalRow
+from voicebot.store.tables import CampaignRow, ContactRow, RefusalRow
 from voicebot.text.redaction import mask_number
 
 CALLBACK_PRIORITY = 100  # of a call that was agreed: before all that have less
@@ -271,3 +271,13 @@ def _state(row: ContactRow) -> ContactState:
 
 def _callback_priority() -> ColumnElement[int]:
     return func.greatest(ContactRow.priority, CALLBACK_PRIORITY)
+
+
+def shown(session: Session, contact_id: str) -> str:
+    """Return a contact's masked number and campaign, as people see them; "" if there is no such contact."""
+    found = session.execute(
+        select(ContactRow.number_masked, CampaignRow.name)
+        .join(CampaignRow, CampaignRow.id == ContactRow.campaign_id)
+        .where(ContactRow.id == row_id(contact_id))
+    ).first()
+    return f"{found[0]} · {found[1]}" if found else ""

@@ -7,19 +7,18 @@ from datetime import UTC, datetime
 from nicegui import ui
 
 from voicebot.console.frame import Pages
-from voicebot.console.live import LiveCall
+from voicebot.console.live import WAITING, LiveCall
 from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import badge, heading, quiet
 from voicebot.domain.call import Delivery, Turn
 from voicebot.domain.errors import TelephonyError
-from voicebot.domain.people import Grade
+from voicebot.domain.people import Grade, TakeoverStage
 from voicebot.domain.users import Right
 from voicebot.rpc.line_client import LineClient
 from voicebot.store.agents import AgentRepository
 from voicebot.store.feedback import FeedbackRepository
 
 LOOK_S = 0.3
-COLUMNS = "call state words emotion latency people"
 
 
 def register(pages: Pages) -> None:
@@ -56,17 +55,29 @@ class Wall:
 
     @ui.refreshable_method
     def _body(self) -> None:
-        calls = sorted(self._live.calls.values(), key=lambda call: call.since)
+        calls = sorted(self._live.calls.values(), key=lambda call: (-call.urgency, call.since))
         if not calls:
             with ui.card().classes("vb-card"):
                 quiet(self._visitor.t("live.none"))
+        else:
+            self._counts(calls)
         with ui.element("div").classes("vb-grid"):
             for call in calls:
                 self._call(call)
 
+    def _counts(self, calls: list[LiveCall]) -> None:
+        t = self._visitor.t
+        by_people = sum(call.delivery is Delivery.SUGGEST for call in calls)
+        waiting = sum(call.stage in WAITING for call in calls)
+        with ui.element("div").classes("vb-row").props("data-counts"):
+            quiet(t("live.count", count=len(calls), people=by_people, waiting=waiting))
+
     def _call(self, call: LiveCall) -> None:
         visitor, turn = self._visitor, call.turn
-        with ui.card().classes("vb-card").props(f'data-call="{call.call_id}"'):
+        urgent = " vb-urgent" if call.urgency else ""
+        with ui.card().classes(f"vb-card{urgent}").props(f'data-call="{call.call_id}"'):
+            if call.who:
+                quiet(call.who)
             with ui.element("div").classes("vb-row"):
                 seconds = round((datetime.now(UTC) - call.since).total_seconds())
                 ui.label(f"{visitor.t(f'live.{call.state}')} · {seconds // 60}:{seconds % 60:02d}").classes(
@@ -74,8 +85,7 @@ class Wall:
                 )
                 if turn is not None:
                     badge(visitor, "emotion", turn.understanding.emotion.label.value)
-                people = call.delivery is Delivery.SUGGEST
-                quiet(visitor.t("live.by_person", name=call.agent_id) if people else visitor.t("live.by_bot"))
+                quiet(self._whose(call))
             for who, text in call.lines[-3:]:
                 with ui.element("div"):
                     quiet(visitor.t(f"agent.{who}"))
@@ -85,6 +95,17 @@ class Wall:
                 if wait is not None:
                     quiet(visitor.t("live.latency", ms=round(wait)))
             self._buttons(call)
+
+    def _whose(self, call: LiveCall) -> str:
+        t = self._visitor.t
+        if call.stage is TakeoverStage.WAITING:
+            return t("live.waiting")
+        if call.stage in WAITING:
+            ringing = call.stage is TakeoverStage.RINGING
+            return t("live.ringing_agent" if ringing else "live.briefing", name=call.agent_id)
+        if call.delivery is Delivery.SUGGEST:
+            return t("live.by_person", name=call.agent_id)
+        return t("live.by_bot")
 
     def _buttons(self, call: LiveCall) -> None:
         visitor = self._visitor
@@ -96,17 +117,27 @@ class Wall:
                     icon="hearing",
                     on_click=lambda: self._listen(call),
                 ).props("dense no-caps outline")
-                ui.button(
-                    visitor.t("live.take_over"),
-                    icon="support_agent",
-                    on_click=visitor.guarded(lambda: self._take_over(call)),
-                ).props("dense no-caps outline")
+                if call.delivery is Delivery.SUGGEST:
+                    ui.button(
+                        visitor.t("live.whisper"),
+                        icon="record_voice_over",
+                        on_click=visitor.guarded(lambda: self._whisper(call)),
+                    ).props("dense no-caps outline")
+                elif call.state == "answered" and call.stage not in WAITING:
+                    ui.button(
+                        visitor.t("live.take_over"),
+                        icon="support_agent",
+                        on_click=visitor.guarded(lambda: self._take_over(call)),
+                    ).props("dense no-caps outline")
                 ui.button(
                     visitor.t("agent.hang_up"),
                     icon="call_end",
                     color="negative",
                     on_click=visitor.guarded(lambda: self._hang_up(call)),
                 ).props("dense no-caps outline")
+            ui.button(
+                icon="open_in_new", on_click=lambda: ui.navigate.to(f"/calls/{call.call_id}", new_tab=True)
+            ).props(f'dense flat aria-label="{visitor.t("live.open")}"')
             if visitor.may(Right.GRADE) and call.turn is not None:
                 turn = call.turn
                 for grade in Grade:
@@ -135,6 +166,16 @@ class Wall:
         await self._line(call).take_over(call.call_id, me)
         ui.notify(visitor.t("live.handing_over"))
 
+    async def _whisper(self, call: LiveCall) -> None:
+        """Ring the supervisor's own phone: it hears both, and only the agent hears it."""
+        visitor = self._visitor
+        phone = visitor.user.extension
+        if not phone:
+            raise TelephonyError(visitor.t("live.no_phone"), hint=visitor.t("agent.no_phone"))
+        await visitor.act(Right.CONTROL_CALLS, "whisper", f"call:{call.call_id}", lambda session: None)
+        await self._line(call).whisper(call.call_id, phone)
+        ui.notify(visitor.t("live.whispering"))
+
     async def _hang_up(self, call: LiveCall) -> None:
         await self._visitor.act(Right.CONTROL_CALLS, "hang_up", f"call:{call.call_id}", lambda session: None)
         await self._line(call).hang_up(call.call_id)
@@ -154,7 +195,7 @@ class Wall:
             lambda session: FeedbackRepository(session).graded(
                 turn.call_id,
                 turn.seq,
-                turn.decision.script_id,
+                turn.delivered.script_id if turn.delivered is not None else turn.decision.script_id,
                 grade,
                 visitor.user.name,
                 now,
