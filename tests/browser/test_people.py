@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import Console
 from tests.integration.scripted import Line, Memory, Server
@@ -155,6 +156,7 @@ def test_a_supervisor_sees_hears_grades_and_ends_a_call(
     call_id = bot.call(phone)
     card = page.locator(f'[data-call="{call_id}"]')
     expect(card).to_contain_text("好的")
+    expect(page.locator("[data-counts]")).to_contain_text("1 通通话")
     card.get_by_role("button", name="监听").click()
     page.wait_for_function("window.vbHeard > 8000")
     card.get_by_role("button", name="评分：优").click()
@@ -164,3 +166,45 @@ def test_a_supervisor_sees_hears_grades_and_ends_a_call(
     with console.database.transaction() as session:
         (feedback,) = FeedbackRepository(session).of_call(call_id)
     assert (feedback.action, feedback.score, feedback.script_id) == ("优", 80.0, "s0")
+
+
+@pytest.fixture
+def allowed(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that may show notices. It is a private window, which says that it has no push service."""
+    opened = browser.new_context(locale="zh-CN", permissions=["notifications"])
+    opened.set_default_timeout(20_000)
+    yield opened
+    opened.close()
+
+
+def test_a_page_that_sleeps_is_told_of_a_call(console: Console, allowed: BrowserContext) -> None:
+    page = allowed.new_page()
+    page.goto(console.link(console.user(Role.AGENT)))
+    page.click("button[type=submit]")
+    page.goto(f"{console.url}/agent")
+    page.get_by_role("button", name="在这台设备上接收来电提醒").click()
+    page.wait_for_function("navigator.serviceWorker.getRegistration('/').then((r) => Boolean(r && r.active))")
+    workers: list[str] = []
+    devtools = allowed.new_cdp_session(page)
+    devtools.on(
+        "ServiceWorker.workerRegistrationUpdated",
+        lambda told: workers.extend(one["registrationId"] for one in told["registrations"]),
+    )
+    devtools.send("ServiceWorker.enable")
+    while not workers:
+        page.wait_for_timeout(100)
+    message = {"title": "来电：请接听您的分机", "body": "客户要求人工", "tag": "call-1", "lang": "zh"}
+    devtools.send(
+        "ServiceWorker.deliverPushMessage",
+        {
+            "origin": console.url,
+            "registrationId": workers[0],
+            "data": json.dumps(message, ensure_ascii=False),
+        },
+    )
+    notices = "navigator.serviceWorker.ready.then((r) => r.getNotifications())"
+    page.wait_for_function(f"{notices}.then((all) => all.length === 1)")
+    shown = page.evaluate(f"{notices}.then(([one]) => [one.title, one.body, one.tag])")
+    assert shown == ["来电：请接听您的分机", "客户要求人工", "call-1"]
+    page.evaluate("voicebot.quiet()")
+    page.wait_for_function(f"{notices}.then((all) => all.length === 0)")
