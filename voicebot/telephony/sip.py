@@ -202,7 +202,10 @@ class SipCall(pj.Call):  # type: ignore[misc]  # pjsua2 ships no types
 
     def silent_s(self, now: float) -> float:
         """Return for how long no RTP packet has come that could have; looks now."""
-        packets = self.received_packets()
+        try:
+            packets = self.received_packets()
+        except pj.Error:
+            return 0.0  # between two streams, as in a re-INVITE
         if packets != self.packets or (self.heard and self._audio() is None):
             self.heard = self.heard or packets > 0
             self.stalled = False
