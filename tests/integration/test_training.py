@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
 from tests.conftest import Make
+from voicebot.console.api.app import api
+from voicebot.console.house import House
 from voicebot.domain.call import Disposition, EndCause, IntentLevel
 from voicebot.domain.dialogue import Shown
 from voicebot.domain.errors import DataError, ModelError
 from voicebot.domain.learning import ModelState, TrainingState
 from voicebot.domain.people import Grade
+from voicebot.domain.users import Right
 from voicebot.learning.gather import gather
 from voicebot.learning.promote import Comparison
 from voicebot.learning.retrain import Retrained
@@ -26,6 +30,7 @@ from voicebot.registry.models import Manifest
 from voicebot.service import model_registry, training, watching
 from voicebot.service.jobs.catalogue import TASKS
 from voicebot.settings import Settings
+from voicebot.store.api_tokens import ApiTokenRepository
 from voicebot.store.audit import AuditRepository
 from voicebot.store.calls import CallRepository
 from voicebot.store.decisions import DecisionRepository
@@ -79,8 +84,16 @@ def trained(better: bool) -> Callable[..., Retrained]:
     """What training came to, without its minutes: a candidate that is better by the rule, or is not."""
 
     def retrain(
-        database: Database, playbook: Any, live: Any, encoder: Any, out: Path, recipe: Any, progress: Any
+        database: Database,
+        playbook: Any,
+        live: Any,
+        encoder: Any,
+        out: Path,
+        recipe: Any,
+        progress: Any,
+        frozen: Any,
     ) -> Retrained:
+        assert [one.said for one in frozen] == ["利息多少"]
         progress("fold 1 of 3")
         found = Comparison(60, 0.2, 0.1, 0.3, {"scene pitch": 0.2}, better, "better beyond doubt")
         return Retrained(40, 0, written(out, playbook.id), found)
@@ -116,7 +129,10 @@ def test_a_better_candidate_becomes_live_and_another_waits(
     better: bool,
     state: ModelState,
 ) -> None:
-    monkeypatch.setattr(training, "retrain", trained(better))
+    monkeypatch.setattr("voicebot.learning.retrain.retrain", trained(better))
+    held_out = settings.home / "held_out" / "consumer_loan.jsonl"
+    held_out.parent.mkdir()
+    held_out.write_text('{"said": "利息多少", "script": "q_rate", "score": 80}\n', "utf-8")
     asked = training.ask(database, "consumer_loan", "li", NOW, promote=True)
     steps: list[str] = []
     done = training.train(settings, database, asked, steps.append)
@@ -139,7 +155,7 @@ def test_a_training_that_fails_says_so(
     def fails(*given: object) -> Retrained:
         raise DataError("too few examples")
 
-    monkeypatch.setattr(training, "retrain", fails)
+    monkeypatch.setattr("voicebot.learning.retrain.retrain", fails)
     asked = training.ask(database, "consumer_loan", "li", NOW, promote=True)
     with pytest.raises(DataError):
         training.train(settings, database, asked)
@@ -249,3 +265,26 @@ def test_judged_decisions_with_a_choice_are_told_with_their_chances(database: Da
     with database.transaction() as session:
         (one,) = DecisionRepository(session).logged("loan")
     assert (one.call_id, one.shown, one.score, one.belief, one.propensity) == (call_id, shown, 20, 1.0, 0.9)
+
+
+def test_a_program_asks_for_a_training_and_moves_a_candidate(database: Database, settings: Settings) -> None:
+    written(settings.home / "candidates" / "ranker" / "9")
+    model_registry.sync(settings, database, NOW)
+    with database.transaction() as session:
+        token = ApiTokenRepository(session).make("crm", [Right.TRAIN], "admin", None)
+    with TestClient(api(House(settings, database)), headers={"Authorization": f"Bearer {token}"}) as client:
+        asked = client.post("/trainings", json={"playbook": "consumer_loan"})
+        assert (asked.status_code, asked.json()["state"], asked.json()["asked_by"]) == (
+            202,
+            "waiting",
+            "token:crm",
+        )
+        assert client.post("/trainings", json={"playbook": "consumer_loan"}).status_code == 422
+        assert client.post("/trainings", json={"playbook": "unknown"}).status_code == 404
+        (listed,) = client.get("/trainings").json()["items"]
+        assert listed == asked.json()
+        live = client.post("/models/ranker/9/promote", json={"why": "tried it"}).json()
+        assert (live["state"], live["actor"], live["why"]) == ("live", "token:crm", "tried it")
+        gone = client.post("/models/ranker/9/rollback", json={}).json()
+        assert gone["state"] == "retired"
+        assert client.get("/models").json()["items"][0] == gone

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from voicebot.domain.call import Disposition, EndCause
 from voicebot.domain.emotion import EmotionLabel
+from voicebot.domain.intervals import settled
 from voicebot.domain.people import FeedbackOrigin, SuggestionUse
 from voicebot.domain.script import Action
 from voicebot.learning.estimators import Logged, bootstrap_difference, estimates
@@ -18,7 +19,7 @@ from voicebot.learning.gather import hidden, samples_of
 from voicebot.learning.implicit import Step, signals
 from voicebot.learning.promote import compare
 from voicebot.learning.scores import THRESHOLD, Judgement, Verdict, sample_weight, verdict
-from voicebot.ranker.exploration import MOST_EXPLORED, LinearModel, choose, settled, thompson
+from voicebot.ranker.exploration import MOST_EXPLORED, LinearModel, choose, thompson
 from voicebot.store.feedback import Feedback
 from voicebot.store.samples import FinishedCall, JudgedTurn
 

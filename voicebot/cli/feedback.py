@@ -38,6 +38,18 @@ def _label(name: str) -> EmotionLabel:
     return found
 
 
+def _mark(said: str) -> Grade | float:
+    if said in list(Grade):
+        return Grade(said)
+    try:
+        score = float(said)
+    except ValueError:
+        score = -1.0
+    if not 0 <= score <= 100:
+        raise typer.BadParameter(f"{said!r} is none of {' '.join(Grade)}, nor 0 to 100")
+    return score
+
+
 Called = Annotated[str, typer.Argument(metavar="CALL", help="Id of the call, or a part of it.")]
 
 
@@ -45,19 +57,22 @@ Called = Annotated[str, typer.Argument(metavar="CALL", help="Id of the call, or 
 def grade(
     call: Called,
     turn: Annotated[int, typer.Argument(help="Number of the turn: voicebot calls show CALL.")],
-    mark: Annotated[Grade, typer.Argument(metavar="优|良|中|差", help="Counts 80, 70, 50 or 20.")],
+    mark: Annotated[
+        str, typer.Argument(metavar="优|良|中|差|0-100", help="The words count 80, 70, 50 and 20.")
+    ],
     better: Annotated[str, typer.Option(help="Id of the script that would have been better.")] = "",
 ) -> None:
     """Grade the script that was chosen in a turn. A later grade of yours takes the place of an earlier one.
 
-    Example:
+    Examples:
       voicebot feedback grade 4f81c2 3 差 --better busy_offer
+      voicebot feedback grade 4f81c2 4 85
     """
     with stored(Settings()) as store, store.transaction() as session:
         given = grading.grade(
-            session, call, turn, mark, getpass.getuser(), datetime.now(UTC), better_script_id=better
+            session, call, turn, _mark(mark), getpass.getuser(), datetime.now(UTC), better_script_id=better
         )
-    print(f"{given.script_id} {mark.value} {mark.score:.0f}")
+    print(f"{given.script_id} {given.action} {given.score:.0f}")
 
 
 @feedback_app.command()

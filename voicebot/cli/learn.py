@@ -15,12 +15,17 @@ from voicebot.cli.actor import actor
 from voicebot.cli.playbook import find
 from voicebot.cli.stored import stored
 from voicebot.domain.learning import DriftKind, DriftReport, Training, TrainingState
+from voicebot.domain.report import ReportFilter
+from voicebot.domain.report import wordings as compare_wordings
 from voicebot.learning import drift_report
 from voicebot.learning.drift import FEWEST
+from voicebot.registry import models, promotion
 from voicebot.service import training, watching
 from voicebot.service.watching import Watched
 from voicebot.settings import Settings
+from voicebot.store.decisions import DecisionRepository
 from voicebot.store.drift import DriftRepository
+from voicebot.store.reports import ReportRepository
 from voicebot.store.trainings import TrainingRepository
 
 learn_app = typer.Typer(help="Learn from feedback: retrain, compare, watch.", no_args_is_help=True)
@@ -115,6 +120,60 @@ def watch() -> None:
         console.print(_watched(one))
     if not found:
         console.print("no trained model became live in the last 14 days")
+
+
+@learn_app.command()
+def wordings(
+    campaign: Annotated[str, typer.Option(help="Id of a campaign; none = all.")] = "",
+) -> None:
+    """Compare the wordings of scripts (A/B): which one won, or that the test goes on.
+
+    Example:
+      voicebot learn wordings
+    """
+    with stored(Settings()) as store, store.transaction() as session:
+        found = compare_wordings(ReportRepository(session).scripts(ReportFilter(campaign_id=campaign)))
+    table = Table("话术 script", "wordings: converted / calls", "verdict")
+    for one in found:
+        counts = "  ".join(
+            f"{each.variant} {each.converted.hits}/{each.converted.of}" for each in one.variants
+        )
+        table.add_row(one.script_id, counts, f"{one.winner} is better" if one.winner else "goes on")
+    Console().print(table if found else "no script was said in several wordings yet")
+
+
+@learn_app.command()
+def estimate(
+    playbook: Annotated[str, typer.Argument(help="Id of an installed playbook.")],
+    version: Annotated[str, typer.Option(help="Of a ranker, live or waiting; none = the live one.")] = "",
+) -> None:
+    """Estimate what always following a ranker would have earned, from decisions in which the bot explored.
+
+    Scores are 0 to 1. With too few decisions of the same choice nothing is concluded.
+
+    Example:
+      voicebot learn estimate consumer_loan --version 3
+    """
+    from voicebot.learning.offpolicy import estimate as estimated
+    from voicebot.learning.retrain import first
+    from voicebot.ranker.trained import TrainedRanker
+
+    settings, book = Settings(), find(playbook)
+    places = (*bootstrap.model_roots(settings), settings.home / promotion.CANDIDATES)
+    ranker = (
+        TrainedRanker.load(models.find(places, "ranker", version)) if version else bootstrap.ranker(settings)
+    )
+    with stored(settings) as store, store.transaction() as session:
+        logged = DecisionRepository(session).logged(book.id)
+    found = estimated(logged, lambda one: first(ranker, one, book, [shown.script_id for shown in one.shown]))
+    title = f"{ranker.version} on {len(logged)} explored decisions"
+    table = Table("estimator", "score", "95 %", "effective decisions", "", title=title)
+    for one in found:
+        verdict = "" if one.conclusive else "too thin: concludes nothing"
+        cells = (f"{one.value:.3f}", f"{one.low:.3f} – {one.high:.3f}", f"{one.effective:.0f}", verdict)
+        table.add_row(one.name, *cells)
+    nothing = "no judged decision in which the bot explored: VOICEBOT_EXPLORE=0.1 lets it"
+    Console(highlight=False).print(table if found else nothing)
 
 
 @learn_app.command()

@@ -78,7 +78,9 @@ class RulePolicy:
         script = reply.script
         values = {**before.slots, **before.facts, **(reply.facts or {})}
         values[st.CALLBACK_TIME] = (reply.facts or {}).get(st.CALLBACK_SPOKEN, "")
-        text = reply.text or (wording.word(script, style, values, playbook, seed) if script else "")
+        text, variant = reply.text, ""
+        if script and not text:
+            text, variant = wording.choose(script, style, values, playbook, seed)
         after = st.advance(before, utterance, understanding, reply, text)
         scene = playbook.scenes.get(after.scene)
         decision = Decision(
@@ -93,6 +95,7 @@ class RulePolicy:
             next_scene=after.scene,
             propensity=next((one.chance for one in shown if script and one.script_id == script.id), 1.0),
             shown=shown,
+            variant=variant,
             playbook_version=playbook.version,
             protected=bool(script and script.protected),
             expect=after.expect,

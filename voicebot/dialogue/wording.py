@@ -14,7 +14,14 @@ _HANZI = re.compile(r"[\u4e00-\u9fff]+")
 
 
 def word(script: Script, style: Style, values: Mapping[str, str], playbook: Playbook, seed: int) -> str:
-    """Return what is said, slots filled.
+    """Return what is said, slots filled. Raises PlaybookError."""
+    return choose(script, style, values, playbook, seed)[0]
+
+
+def choose(
+    script: Script, style: Style, values: Mapping[str, str], playbook: Playbook, seed: int
+) -> tuple[str, str]:
+    """Return what is said, slots filled, and which wording it is: A, B, …; "" if there was no choice.
 
     The wording of the style comes first, then the script's text and variants. Of those whose slots
     all have a value the ones that fill most slots stay; the seed picks among equals (A/B).
@@ -27,7 +34,7 @@ def word(script: Script, style: Style, values: Mapping[str, str], playbook: Play
     }
     own = script.styles.get(style.value)
     if own and set(_SLOT.findall(own)) <= known.keys():
-        return _fill(own, known)
+        return _fill(own, known), ""
     usable = [text for text in (script.text, *script.variants) if set(_SLOT.findall(text)) <= known.keys()]
     if not usable:
         raise PlaybookError(
@@ -35,7 +42,9 @@ def word(script: Script, style: Style, values: Mapping[str, str], playbook: Play
         )
     most = max(len(_SLOT.findall(text)) for text in usable)
     best = [text for text in usable if len(_SLOT.findall(text)) == most]
-    return _fill(best[pick(seed, script.id, len(best))], known)
+    chosen = best[pick(seed, script.id, len(best))]
+    letter = chr(ord("A") + (script.text, *script.variants).index(chosen)) if len(best) > 1 else ""
+    return _fill(chosen, known), letter
 
 
 def pick(seed: int, key: str, count: int) -> int:

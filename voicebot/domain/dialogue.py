@@ -93,6 +93,7 @@ class Decision:
     next_scene: str
     propensity: float = 1.0  # probability with which the policy chose this script
     shown: tuple[Shown, ...] = ()  # what it chose among, where others may be tried; () = the best, or a rule
+    variant: str = ""  # which of the script's wordings: A, B, …; "" = it had no choice
     model_version: str = ""
     playbook_version: str = ""
     protected: bool = False

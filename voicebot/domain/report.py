@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from voicebot.domain.call import Disposition
 from voicebot.domain.emotion import EmotionLabel
-from voicebot.domain.intervals import Share
+from voicebot.domain.intervals import Share, settled
 
+DOUBT = 0.05  # chance that an A/B test ever names a wrong winner
 POSITIVE = (Disposition.INTERESTED, Disposition.TRANSFERRED)  # what counts as converted
 UNWILLING = (Disposition.REFUSED, Disposition.DO_NOT_CALL, Disposition.WRONG_PERSON)
 
@@ -62,6 +64,32 @@ class ScriptConversion:
     converted: Share  # of the calls
     said: int  # times
     hung_up: Share  # calls in which the customer hung up on it, of all in which it was said
+
+
+@dataclass(frozen=True, slots=True)
+class Wordings:
+    """The wordings of a script side by side (A/B), the best one first."""
+
+    script_id: str
+    variants: tuple[ScriptConversion, ...]
+    winner: str  # the variant that is the best beyond doubt; "" = the test goes on
+
+
+def wordings(scripts: Iterable[ScriptConversion]) -> tuple[Wordings, ...]:
+    """Compare the wordings of each script that has several, by a test that may be looked at at any time."""
+    by_script: dict[str, list[ScriptConversion]] = {}
+    for one in scripts:
+        if one.variant:
+            by_script.setdefault(one.script_id, []).append(one)
+    found = []
+    for script_id, variants in sorted(by_script.items()):
+        if len(variants) > 1:
+            first, second, *_ = ordered = sorted(variants, key=lambda one: (-one.converted.rate, one.variant))
+            pairs = len(variants) * (len(variants) - 1) / 2
+            hits, of = zip(*((one.converted.hits, one.converted.of) for one in (first, second)), strict=True)
+            won = settled(hits, of, doubt=DOUBT / pairs) == 0
+            found.append(Wordings(script_id, tuple(ordered), first.variant if won else ""))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

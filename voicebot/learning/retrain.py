@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from voicebot.domain.dialogue import DialogueState, Exchange
 from voicebot.domain.emotion import Distribution, Emotion
 from voicebot.domain.ports import Ranker
+from voicebot.domain.sample import Sample
 from voicebot.domain.script import Playbook
 from voicebot.domain.speech import Transcript
 from voicebot.domain.understanding import Understanding
+from voicebot.learning.offpolicy import tried
 from voicebot.learning.promote import Comparison, compare
 from voicebot.ranker import playbook_training as training
 from voicebot.ranker.encoder import Encoder
-from voicebot.ranker.explorer import Bandit, Tried
+from voicebot.ranker.explorer import Bandit
 from voicebot.ranker.history import pairs
 from voicebot.ranker.trained import TrainedRanker
 from voicebot.ranker.training import Recipe
@@ -49,10 +51,22 @@ def retrain(
     out: Path,
     recipe: Recipe,
     progress: Callable[[str], None],
+    frozen: Sequence[Sample] = (),
 ) -> Retrained:
     """Train a candidate into `out` and compare it with the live model on calls it has not seen.
 
-    Raises DataError if the playbook has too few examples.
+    Args:
+        database: holds the samples.
+        playbook: whose ranker.
+        live: the model in use.
+        encoder: of sentences.
+        out: directory of the candidate.
+        recipe: of training.
+        progress: is told every step.
+        frozen: held-out cases that no training sees, judged besides the newest calls.
+
+    Raises:
+        DataError: the playbook has too few examples.
     """
     with database.transaction() as session:
         stored = SampleRepository(session).of_playbook(playbook.id)
@@ -64,26 +78,26 @@ def retrain(
     if manifest is None:
         return Retrained(len(past), gone, manifest=None, comparison=None)
     bandit = Bandit(tuple(playbook.scripts))
-    tried = bandit.learn(_tried(one) for one in logged)
-    data = _data(playbook, older) | {"explored_decisions": str(tried)}
+    explored = bandit.learn(tried(one) for one in logged)
+    data = _data(playbook, older) | {"explored_decisions": str(explored)}
     files = {**manifest.files, bandit.save(out): ""}
     manifest = models.save(out, replace(manifest, files=files, data=data))
     with database.transaction() as session:
         SampleRepository(session).learnt(manifest.label, older)
     progress("comparing with the live model on the newest conversations")
-    cases = [one for one in newest if one.weight > 0 and one.script_id in playbook.scripts]
+    judged = [*(as_sample(one) for one in newest), *frozen]
+    sets = ["recent"] * len(newest) + ["frozen"] * len(frozen)
+    kept = [place for place, one in enumerate(judged) if one.weight > 0 and one.script_id in playbook.scripts]
+    cases = [judged[place] for place in kept]
     candidate = TrainedRanker.load(out, encoders={encoder.name: encoder})
     found = compare(
-        _right(candidate, cases, playbook), _right(live, cases, playbook), _groups(cases), recipe.seed
+        _right(candidate, cases, playbook),
+        _right(live, cases, playbook),
+        _groups(cases, [sets[place] for place in kept]),
+        recipe.seed,
     )
     progress(found.why)
     return Retrained(len(past), gone, manifest, found)
-
-
-def _tried(one: LoggedDecision) -> Tried:
-    return Tried(
-        tuple((shown.script_id, shown.share) for shown in one.shown), one.script_id, one.score, one.belief
-    )
 
 
 def _data(playbook: Playbook, learnt: Sequence[StoredSample]) -> dict[str, str]:
@@ -107,12 +121,14 @@ def split(samples: Sequence[StoredSample]) -> tuple[list[StoredSample], list[Sto
     ]
 
 
-def _right(ranker: Ranker, cases: Sequence[StoredSample], playbook: Playbook) -> NDArray[np.float64]:
+def _right(ranker: Ranker, cases: Sequence[Sample], playbook: Playbook) -> NDArray[np.float64]:
     """Return 1 for each case whose script the ranker puts first among all scripts, else 0."""
-    return np.array([float(_first(ranker, one, playbook) == one.script_id) for one in cases])
+    scripts = list(playbook.scripts)
+    return np.array([float(first(ranker, one, playbook, scripts) == one.script_id) for one in cases])
 
 
-def _first(ranker: Ranker, one: StoredSample, playbook: Playbook) -> str:
+def first(ranker: Ranker, one: Sample | LoggedDecision, playbook: Playbook, among: Sequence[str]) -> str:
+    """Return which of some scripts a ranker puts first for a past utterance."""
     emotion = Distribution(
         **{name: value for name, value in one.emotion.items() if name in Distribution.__slots__}
     )
@@ -123,13 +139,14 @@ def _first(ranker: Ranker, one: StoredSample, playbook: Playbook) -> str:
     state = DialogueState(
         playbook.id, playbook.version, scene, turn=1, history=(Exchange(one.before, "", one.agent),)
     )
-    ranked = ranker.rank(understanding, state, playbook, list(playbook.scripts), 1)
+    ranked = ranker.rank(understanding, state, playbook, among, 1)
     return ranked[0].script_id if ranked else ""
 
 
-def _groups(cases: Sequence[StoredSample]) -> dict[str, NDArray[np.bool_]]:
+def _groups(cases: Sequence[Sample], sets: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
     groups: dict[str, NDArray[np.bool_]] = {}
     for kind, names in (
+        ("set", sets),
         ("scene", [one.scene for one in cases]),
         ("emotion", [max(one.emotion, key=lambda name: one.emotion[name], default="") for one in cases]),
     ):

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from voicebot.domain.intervals import settled
 from voicebot.domain.learning import Guard, Standing
-from voicebot.ranker.exploration import settled
 
 DOUBT = 0.05
 WATCHED = timedelta(days=14)  # after a promotion

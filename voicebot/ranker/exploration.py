@@ -7,11 +7,11 @@ Agrawal and Goyal 2013 (linear Thompson sampling).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dger
 
 Vector = NDArray[np.float64]
 
@@ -40,15 +40,15 @@ class LinearModel:
             ridge: strength of the prior at zero.
         """
         self.inverse = np.eye(size) / ridge
-        self._weighted = np.zeros(size)
         self.mean = np.zeros(size)
 
     def learn(self, features: Vector, reward: float, weight: float = 1.0) -> None:
-        """Take one decision's reward, 0-1 (Sherman and Morrison's update)."""
+        """Take one decision's reward, 0-1 (Sherman and Morrison's update), in one pass over the matrix."""
         direction = self.inverse @ features
-        self.inverse -= weight * np.outer(direction, direction) / (1 + weight * features @ direction)
-        self._weighted += weight * reward * features
-        self.mean = self.inverse @ self._weighted
+        gain = weight / (1 + weight * features @ direction)
+        self.mean += gain * (reward - features @ self.mean) * direction
+        # the matrix is symmetric: its transpose is what BLAS overwrites
+        dger(-gain, direction, direction, a=self.inverse.T, overwrite_a=True)
 
     def expected(self, shown: NDArray[np.float64]) -> Vector:
         """Return the expected reward of each row."""
@@ -105,24 +105,3 @@ def thompson(
     wins = np.bincount(np.argmax(weights @ shown.T, axis=1), minlength=len(shown))
     found: Vector = wins / draws
     return found
-
-
-def settled(hits: Sequence[int], of: Sequence[int], *, doubt: float = 0.05) -> int | None:
-    """Return which of two wordings won an A/B test, or None while it must go on.
-
-    A sequential test that may be looked at after every call: the mixture likelihood ratio of Robbins (1970)
-    on the difference of the two shares, whose chance to ever be wrong is at most `doubt`.
-    """
-    if min(of) < 20:
-        return None
-    rates = [hit / count for hit, count in zip(hits, of, strict=True)]
-    pooled = sum(hits) / sum(of)
-    variance = max(pooled * (1 - pooled), 1e-4) * (1 / of[0] + 1 / of[1])
-    prior = 0.05**2  # of differences worth finding: about five points
-    difference = rates[0] - rates[1]
-    log_ratio = 0.5 * np.log(variance / (variance + prior)) + difference**2 * prior / (
-        2 * variance * (variance + prior)
-    )
-    if log_ratio < np.log(1 / doubt):
-        return None
-    return 0 if difference > 0 else 1

@@ -21,7 +21,7 @@ def grade(
     session: Transaction,
     call: str,
     seq: int,
-    mark: Grade,
+    mark: Grade | float,
     actor: str,
     now: datetime,
     *,

@@ -9,20 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import structlog
 
 from voicebot import bootstrap
 from voicebot.domain.errors import VoicebotError
 from voicebot.domain.learning import Training, TrainingState
-from voicebot.learning.promote import Comparison
-from voicebot.learning.retrain import Retrained, retrain
+from voicebot.domain.sample import Sample
 from voicebot.registry import promotion
 from voicebot.service import model_registry
 from voicebot.service.model_registry import RANKER
 from voicebot.settings import Settings
 from voicebot.store.session import Database
 from voicebot.store.trainings import TrainingEnd, TrainingRepository
+
+if TYPE_CHECKING:
+    from voicebot.learning.promote import Comparison
+    from voicebot.learning.retrain import Retrained
 
 SCHEDULE = "schedule"  # who asks when nobody did
 FEWEST_NEW = 20  # samples, for which the nightly training is worth its minutes
@@ -82,6 +86,8 @@ def train(
         tell: is told every step.
         seed: of every random choice.
     """
+    # torch-free, but heavy: only who trains pays for it
+    from voicebot.learning import retrain as retraining
     from voicebot.ranker.encoder import open_encoder
     from voicebot.ranker.training import Recipe
 
@@ -98,7 +104,7 @@ def train(
         playbook = bootstrap.playbooks(settings).get(training.playbook_id)
         out = promotion.candidate_place(settings.home, bootstrap.model_roots(settings), RANKER)
         step("loading the live model")
-        found = retrain(
+        found = retraining.retrain(
             database,
             playbook,
             bootstrap.ranker(settings),
@@ -106,6 +112,7 @@ def train(
             out,
             Recipe(seed=seed, duals=0),
             step,
+            _frozen(settings, playbook.id),
         )
         ended = _register(settings, database, training, found)
     except VoicebotError as error:
@@ -115,6 +122,14 @@ def train(
         _end(database, training_id, TrainingEnd(TrainingState.FAILED, error=type(error).__name__))
         raise
     return _end(database, training_id, ended)
+
+
+def _frozen(settings: Settings, playbook_id: str) -> list[Sample]:
+    """Return the installation's own held-out cases of a playbook; [] if it has none. Raises DataError."""
+    from voicebot.ranker.history import SampleFile
+
+    path = settings.home / "held_out" / f"{playbook_id}.jsonl"
+    return SampleFile(path).samples(playbook_id) if path.is_file() else []
 
 
 def _register(settings: Settings, database: Database, training: Training, found: Retrained) -> TrainingEnd:

@@ -46,17 +46,18 @@ class FeedbackRepository:
         call_id: str,
         seq: int,
         script_id: str,
-        grade: Grade,
+        grade: Grade | float,
         actor: str,
         now: datetime,
         *,
         better_script_id: str = "",
         text: str = "",
     ) -> None:
-        """Write a person's grade of a turn, with the script that would have been better, if named."""
+        """Write a person's grade of a turn, 优 to 差 or 0-100, with the better script, if named."""
+        word, score = (grade.value, grade.score) if isinstance(grade, Grade) else (f"{grade:g}", grade)
         self._add(
-            call_id, seq, now, FeedbackOrigin.GRADE, actor, grade.value, script_id,
-            better_script_id, text, grade.score, 1.0,
+            call_id, seq, now, FeedbackOrigin.GRADE, actor, word, script_id,
+            better_script_id, text, score, 1.0,
         )  # fmt: skip  # in the order of the columns
 
     def clicked(

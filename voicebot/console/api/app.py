@@ -15,6 +15,7 @@ from voicebot.console.api import (
     campaigns,
     do_not_call,
     figures,
+    learning,
     live,
     people,
     playbooks,
@@ -46,14 +47,25 @@ def api(house: House) -> FastAPI:
     app = FastAPI(
         title="voicebot",
         version=voicebot.__version__,
-        description="Campaigns, contacts, outcomes, calls, feedback, playbooks and webhooks. "
+        description="Campaigns, contacts, outcomes, calls, feedback, playbooks, learning and webhooks. "
         "Every request carries a token made in the console: `Authorization: Bearer vb_…`.",
         docs_url=None,
         redoc_url=None,
         responses=_RESPONSES,
     )
     app.state.house = house
-    for part in (campaigns, rehearsals, calls, live, figures, do_not_call, playbooks, people, webhooks):
+    for part in (
+        campaigns,
+        rehearsals,
+        calls,
+        live,
+        figures,
+        do_not_call,
+        playbooks,
+        learning,
+        people,
+        webhooks,
+    ):
         app.include_router(part.router)
 
     @app.exception_handler(VoicebotError)

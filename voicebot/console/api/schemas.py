@@ -277,7 +277,9 @@ class NewFeedback(Given):
 
     call_id: Id
     seq: int = Field(ge=0, le=10_000, description="of the turn")
-    grade: Grade = Field(description="优 80, 良 70, 中 50, 差 20")
+    grade: Grade | Annotated[float, Field(ge=0, le=100)] = Field(
+        description="优 80, 良 70, 中 50, 差 20, or 0-100"
+    )
     better_script: Line = Field("", max_length=200, description="script that would have been better")
     text: Line = Field("", max_length=2000)
 

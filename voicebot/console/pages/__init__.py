@@ -13,6 +13,7 @@ from voicebot.console.pages import (
     consent,
     grading,
     home,
+    learning,
     outcomes,
     people,
     playbooks,
@@ -24,7 +25,7 @@ from voicebot.console.pages import (
 
 PAGES = (
     home, wall, agent, grading, campaigns, campaign, outcomes, call,
-    reports, playbooks, trial, consent, people, webhooks, audit, account,
+    reports, learning, playbooks, trial, consent, people, webhooks, audit, account,
 )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
@@ -15,7 +14,7 @@ from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import chart, faint, heading, ink, percent, quiet, table, tile, when
 from voicebot.domain.call import Disposition
 from voicebot.domain.emotion import EmotionLabel
-from voicebot.domain.report import Report, ReportFilter, ScriptConversion
+from voicebot.domain.report import Report, ReportFilter, ScriptConversion, wordings
 from voicebot.domain.users import Right
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.reports import ReportRepository
@@ -204,25 +203,19 @@ def _script(one: ScriptConversion) -> dict[str, object]:
 
 
 def _variants(visitor: Visitor, report: Report) -> None:
-    """Compare the wordings of a script; a winner is named only when the intervals stand apart."""
-    t, rows = visitor.t, []
-    ordered = sorted((one for one in report.scripts if one.variant), key=lambda one: one.script_id)
-    for script, group in groupby(ordered, key=lambda one: one.script_id):
-        variants = sorted(group, key=lambda one: -one.converted.rate)
-        if len(variants) < 2:
-            continue
-        best, second = variants[:2]
-        apart = best.converted.low > second.converted.high
-        rows.append(
-            {
-                "id": script,
-                "script": script,
-                "variants": "  |  ".join(
-                    f"{one.variant}: {one.converted.hits}/{one.converted.of}" for one in variants
-                ),
-                "verdict": t("reports.better", variant=best.variant) if apart else t("reports.open"),
-            }
-        )
+    """Compare the wordings of a script; a winner is named only when the test is over."""
+    t = visitor.t
+    rows = [
+        {
+            "id": one.script_id,
+            "script": one.script_id,
+            "variants": "  |  ".join(
+                f"{each.variant}: {each.converted.hits}/{each.converted.of}" for each in one.variants
+            ),
+            "verdict": t("reports.better", variant=one.winner) if one.winner else t("reports.open"),
+        }
+        for one in wordings(report.scripts)
+    ]
     if not rows:
         quiet(t("reports.no_variants"))
         return
