@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from voicebot.dialogue import callback, phrases
+from voicebot.dialogue import callback, phrases, playbook
 from voicebot.dialogue.answers import NO, YES, match
 from voicebot.dialogue.machine import machine
 from voicebot.dialogue.situation import WordSituationReader
@@ -15,6 +15,7 @@ from voicebot.domain.call import Disposition
 from voicebot.domain.script import Answer
 from voicebot.domain.speech import Transcript
 from voicebot.domain.understanding import Situation
+from voicebot.registry.resources import playbooks_dir
 from voicebot.text.pinyin import distance, heard_in, homophones, syllables
 
 pytestmark = pytest.mark.unit
@@ -41,6 +42,11 @@ ANSWERS = (Answer("yes", YES), Answer("no", NO))
         "别联系我了",
         "把我的电话从你们系统里抹掉",
         "我现在撤回授权",
+        "别再找我了",
+        "不要再给我推销",
+        "我不接受任何营销电话",
+        "我不想接这种电话",
+        "给我拉黑",
     ],
 )
 def test_a_wish_to_be_left_alone_is_heard(text: str) -> None:
@@ -65,10 +71,49 @@ def test_a_wish_to_be_left_alone_is_heard(text: str) -> None:
         "不需要",
         "你再说一遍",
         "会不会打电话给我家里人",
+        "我可以不接受营销电话吧",
+        "额度不要大的",
+        "别的没有了",
     ],
 )
 def test_other_words_are_no_wish_to_be_left_alone(text: str) -> None:
     assert not phrases.opts_out(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "以后别再给我打电话了",
+        "你们不要再打过来了",
+        "往后甭给我打电话",
+        "这种电话以后不要打给我",
+        "别再联系我了",
+        "不要再骚扰我",
+        "不许再给我打电话",
+        "把我的号码删掉",
+        "别老给我打电话",
+    ],
+)
+def test_no_single_homophone_hides_the_wish_to_be_left_alone(text: str) -> None:
+    words = "布补部步憋瘪蹩崩绷泵大答达载在仔找宰的得地店垫点典化画华滑哈来莱赖郭果锅国给我握窝卧系洗西喜连脸练扫嫂绕饶"
+    words += "许需续虚准谆山闪善码吗马妈号好豪毫掉吊调后候往网忘以已一要药腰用永老劳捞中种种重这者"
+    slips = [
+        text[:place] + other + text[place + 1 :]
+        for place, char in enumerate(text)
+        for other in words
+        if other != char and syllables(other) == syllables(char)
+    ]
+    assert len(slips) > 5
+    assert [slip for slip in slips if not phrases.opts_out(slip)] == []
+
+
+@pytest.mark.parametrize("name", ["consumer_loan", "after_sales"])
+def test_no_example_line_of_another_script_sounds_like_a_wish_to_be_left_alone(name: str) -> None:
+    book = playbook.load(playbooks_dir() / f"{name}.yaml")
+    apart = ("do_not_call", "complaint")  # "再打我报警" is both
+    lines = [line for one in book.scripts.values() if one.act not in apart for line in one.examples]
+    asked = "能删掉我的信息吗"  # taken for the wish: better once too often
+    assert [line for line in lines if phrases.opts_out(line) and line != asked] == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from voicebot.dialogue.answers import core
-from voicebot.text.pinyin import bare, heard_in
+from voicebot.text.pinyin import bare, heard_in, syllables
 
 _PUNCTUATION = re.compile(r"[，。？！、：；,.?!;:\s]+")
 _STOP = r"(?:不要|不用|不必|别|甭|不许|不准|不能|禁止|停止|少)"
@@ -19,7 +19,7 @@ _ME = r"(?:给我|跟我|向我|往我这|来)?"
 _KIN = r"(?!老婆|老公|家|爸|妈|媳妇|朋友|单位|公司|同事|儿子|女儿|孩子|亲戚)"
 _CALL = (
     r"(?:打(?=电话|过来|来|扰我|给我" + _KIN + r"|我(?:电话|手机|号码|这)|这个|了|啦|吧|啊|行|好|$)"
-    r"|骚扰|联系我" + _KIN + r"|联系了|来电话|来电|拨打|拨过来|烦我)"
+    r"|骚扰|联系我" + _KIN + r"|联系了|找我" + _KIN + r"|来电话|来电|拨打|拨过来|烦我)"
 )
 _OPT_OUT = (
     re.compile(_STOP + _AGAIN + _ME + _AGAIN + _ME + _CALL),
@@ -33,10 +33,14 @@ _OPT_OUT = (
     ),
     re.compile(r"从(?:你们)?(?:的)?(?:名单|系统|通讯录)(?:里|中|上)?(?:删|去|移|拿|划)"),
     re.compile(
-        r"不(?:想|愿意?|希望)(?:再)?(?:接到|收到|听到)(?:你们?|这种|这样|这类|任何)?.{0,4}(?:电话|来电|推销)"
+        r"不(?:想|愿意?|希望)(?:再)?(?:接到|收到|听到|接)(?:你们?|这种|这样|这类|任何)?.{0,4}(?:电话|来电|推销)"
     ),
     re.compile(
         r"再(?:给我)?打(?:来|过来|电话|给我)?(?:我|的话)?(?:就|要|直接|马上)?(?:投诉|报警|举报|告你|告你们)"
+    ),
+    re.compile(
+        r"(?:别|甭|不要|不许|不准)再(?:给我|跟我|向我)?推销|(?<!可以)(?:不|拒绝)(?:再)?接受.{0,4}(?:推销|营销)"
+        r"|不同意你们?再打|取消(?:营销|推销)?(?:电话|来电)|^(?:给我)?拉黑(?:吧|了)?$"
     ),
     re.compile(r"退订|(?:撤回|撤销)(?:同意|授权|$|行|吧|了|掉)"),
 )
@@ -45,6 +49,10 @@ _OPT_OUT_SOUNDS = (  # the same through homophone slips of the recogniser
     *("别再联系我", "不要再骚扰", "别再骚扰", "把我号码删", "把我的号码删", "把我电话删", "以后不要打"),
     *("以后别打", "加黑名单", "拉进黑名单", "你拉黑了"),
 )
+# Hanzi of the wish that a recogniser takes for others of the same sound, and how many of them in one wish.
+_WISH = "不别甭要用许准再老给跟我打过来电话骚扰联系拨烦号码删掉名字信息手机"
+_MEANT = {sound: char for char, sound in zip(reversed(_WISH), reversed(syllables(_WISH)), strict=True)}
+_SLIPS = 2
 _DENIED = re.compile(r"(?:没说|没有说|不是说|不是|没让你们?|没有让你们?|谁说|又没说|没叫你们?)$")
 _IF = re.compile(r"(?:如果|要是|假如|万一).*(?:吗|呢|怎么办|会怎么样)$")
 _ONLY_NOW = re.compile(
@@ -215,8 +223,24 @@ def opts_out(text: str) -> bool:
             only_now = pattern is _OPT_OUT[0] and _ONLY_NOW.search(before)
             if not _DENIED.search(before) and not only_now:
                 return True
-    literal = any(pattern.search(said) for pattern in _OPT_OUT)
-    return not literal and any(heard_in(phrase, said) for phrase in _OPT_OUT_SOUNDS)
+    if any(pattern.search(said) for pattern in _OPT_OUT):
+        return False  # said, but denied or only about now
+    return any(heard_in(phrase, said) for phrase in _OPT_OUT_SOUNDS) or _sounds_like_opt_out(said)
+
+
+def _sounds_like_opt_out(said: str) -> bool:
+    """Whether the wish shows once hanzi that sound like its own stand for them: 邦我打 is no wish, 憋再打 is."""
+    meant = "".join(
+        char if char in _WISH else _MEANT.get(sound, char)
+        for char, sound in zip(said, syllables(said), strict=False)
+    )
+    for pattern in _OPT_OUT[:3]:
+        for found in pattern.finditer(meant):
+            before = meant[: found.start()]
+            slips = sum(one != two for one, two in zip(said[found.start() :], found.group(), strict=False))
+            if slips <= _SLIPS and not _DENIED.search(before) and not _ONLY_NOW.search(before):
+                return True
+    return False
 
 
 def wants_human(text: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import spotrf, spotri
 
 from voicebot.domain.dialogue import Candidate, DialogueState
 from voicebot.domain.script import Playbook
@@ -25,7 +26,7 @@ Seats = NDArray[np.int64]
 SUPPORT = 1.0  # weight of the mean of a script's three nearest examples beside its nearest
 RIDGE = 1.0
 RIDGE_WEIGHT = 2.0  # of the regression beside the nearest examples
-_SOLVED = 4000  # examples; beyond that the regression's system is too large to solve at start
+_SOLVED = 8000  # examples; beyond that the regression's system is too large to solve at start
 _KEPT = 4  # playbooks in memory: running calls keep their version
 _JUDGED = 400  # examples on which the temperature is fitted, evenly spread
 _NOBODY = -1
@@ -215,12 +216,26 @@ def _left_out(
     if solved and len(spoken):
         target = np.zeros((len(spoken), len(seats)))
         target[np.arange(len(spoken)), owner] = 1.0
-        inverse = np.linalg.inv(alike.astype(np.float64) + RIDGE * np.eye(len(spoken)))
+        inverse = _inverse(alike.astype(np.float32) + RIDGE * np.eye(len(spoken), dtype=np.float32))
         ridge = inverse @ target
         regressed = (target - ridge / np.diag(inverse)[:, None])[judged]
     own = (alike[judged] if solved else alike).copy()
     own[np.arange(len(judged)), judged] = 0.0
     return _pool(own, seats), ridge, regressed
+
+
+def _inverse(kernel: Scores) -> Scores:
+    """Return the inverse of a symmetric positive definite matrix, in single precision.
+
+    By Cholesky's factor it takes a fraction of the time of a general inverse: with 4,000 examples this is
+    most of what a start waits for.
+    """
+    factor, failed = spotrf(kernel, lower=True, clean=True)
+    if failed:
+        return np.asarray(np.linalg.inv(kernel))
+    half, _ = spotri(factor, lower=True, overwrite_c=True)
+    lower = np.tril(half, -1)
+    return np.asarray(lower + lower.T + np.diag(np.diag(half)))
 
 
 def _seats(owner: NDArray[np.int64], scripts: int) -> Seats:
