@@ -95,8 +95,9 @@ def test_other_words_are_no_wish_to_be_left_alone(text: str) -> None:
     ],
 )
 def test_no_single_homophone_hides_the_wish_to_be_left_alone(text: str) -> None:
-    words = "布补部步憋瘪蹩崩绷泵大答达载在仔找宰的得地店垫点典化画华滑哈来莱赖郭果锅国给我握窝卧系洗西喜连脸练扫嫂绕饶"
-    words += "许需续虚准谆山闪善码吗马妈号好豪毫掉吊调后候往网忘以已一要药腰用永老劳捞中种种重这者"
+    words = "布补部步憋瘪蹩崩绷泵大答达载在仔找宰的得地店垫点典化画华滑哈来莱赖郭果锅国给我"
+    words += "握窝卧系洗西喜连脸练扫嫂绕饶许需续虚准谆山闪善码吗马妈号好豪毫掉吊调后候往网"
+    words += "忘以已一要药腰用永老劳捞中种种重这者"
     slips = [
         text[:place] + other + text[place + 1 :]
         for place, char in enumerate(text)

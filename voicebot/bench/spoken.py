@@ -42,9 +42,12 @@ class Speakers:
         name = hashlib.sha256(f"{voice} {speed} {text}".encode()).hexdigest()[:20]
         file = self._keep / f"{name}.flac"
         if not file.is_file():
-            engine = self._engines.setdefault(
-                (voice, speed), KokoroSynthesizer(self._weights, voice, self._readings, 1, speed)
-            )
+            if (voice, speed) not in self._engines:
+                self._engines.clear()  # one speaks at a time, and each takes 150 MB
+                self._engines[voice, speed] = KokoroSynthesizer(
+                    self._weights, voice, self._readings, 1, speed
+                )
+            engine = self._engines[voice, speed]
             sound = engine.synthesize(text, Style.NEUTRAL)
             self._keep.mkdir(parents=True, exist_ok=True)
             soundfile.write(file, np.frombuffer(sound.pcm, "<i2"), sound.rate_hz)

@@ -69,9 +69,9 @@ def show(name: _Name) -> None:
     )
     titles = {scene.id: scene.title for scene in playbook.scenes.values()} | {ANY_SCENE: "任何时候"}
     for scene, title in titles.items():
-        table = Table(
-            "script", "act", "text", "examples", "then", title=f"{title} {scene}", title_justify="left"
-        )
+        table = Table("script", "act", title=f"{title} {scene}", title_justify="left")
+        for column in ("text", "examples", "then"):
+            table.add_column(column, overflow="fold")  # hanzi have no spaces to break at
         for script in playbook.scripts.values():
             if script.scene != scene:
                 continue

@@ -16,6 +16,7 @@ RULE_ONLY = frozenset(
 _AGAIN = frozenset(
     {"answer", "company", "robot", "number_source", "identify", "off_topic", "ask_time", "repeat"}
 )
+_TELLS = frozenset({"answer", "company", "robot"})  # said again also if the question is only implied
 _MAX_OBJECTIONS = 3  # replies to objections in one call; then the bot gives way
 
 # How well a dialogue act of ours goes with the relation of the customer's words; 1 if not listed.
@@ -148,4 +149,6 @@ def _transition(script: Script, state: DialogueState) -> float:
 def _repetition(script: Script, relation: Relation, state: DialogueState) -> float:
     if script.id not in state.used or script.repeatable:
         return 1.0
-    return 1.0 if relation is Relation.REPEATS else 0.6
+    if relation is Relation.REPEATS:
+        return 1.0
+    return 0.6 if relation is Relation.ASKS or script.act in _TELLS else 0.0

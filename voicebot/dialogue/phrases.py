@@ -202,7 +202,7 @@ _CLOSES = re.compile(
     r"(?:再见|拜拜|挂了|我挂|先挂|先这样|就这样(?:吧|$)|就到这(?:儿|里)?|没别的(?:事|了)|没事了|不说了|不聊了)"
 )
 _ABUSE = re.compile(
-    r"傻[逼比叉]|煞笔|操你|草你|去死|他妈的(?!手机|电话|号)|妈的(?!手机|电话|号)|(?:^|给我|你|快)滚(?!动|存)|王八蛋|混蛋|狗东西|死骗子"
+    r"傻[逼比叉]|你(?:他|她|它|tm|特)妈?(?:妈|么)(?!的?(?:手机|电话|号|在|不在))|煞笔|操你|草你|去死|他妈的(?!手机|电话|号)|妈的(?!手机|电话|号)|(?:^|给我|你|快)滚(?!动|存)|王八蛋|混蛋|狗东西|死骗子"
 )
 _RUDE = re.compile(r"神经病|有病(?:吧|啊)|脑子有(?:病|问题)|烦死|烦不烦|有完没完|没完没了|吃饱了撑")
 
@@ -229,7 +229,7 @@ def opts_out(text: str) -> bool:
 
 
 def _sounds_like_opt_out(said: str) -> bool:
-    """Whether the wish shows once hanzi that sound like its own stand for them: 邦我打 is no wish, 憋再打 is."""
+    """Whether the wish shows once hanzi that sound like its own stand for them: 憋再大给我 is one."""
     meant = "".join(
         char if char in _WISH else _MEANT.get(sound, char)
         for char, sound in zip(said, syllables(said), strict=False)
@@ -298,6 +298,11 @@ def closes(text: str) -> bool:
     """Whether the customer ends the conversation."""
     said = core(text)
     return bool(_CLOSES.search(said)) and not re.search(r"别挂|不要挂|先别挂", said)
+
+
+def asks(text: str) -> bool:
+    """Whether the utterance ends as a question."""
+    return text.strip().endswith(("吗", "呢", "么", "？", "?", "吗？"))
 
 
 def abuses(text: str) -> bool:

@@ -17,6 +17,9 @@ from voicebot.text.pinyin import bare
 
 CONSENT_CONFIDENCE = 0.4  # of the transcript, for a binding yes
 KEEN_TURNS = 3  # in which a customer sounds interested, one after the other
+TELL_FLOOR = 0.08  # a candidate that only tells or reassures does little harm as a guess
+REFUSAL_FLOOR = 0.25  # one that takes the words for a refusal counts against the customer's second word
+_TELLS = frozenset(("answer", "company", "objection", "reassure", "pitch", "qualify"))
 _MUMBLED = "嗯啊哦呃噢"
 
 
@@ -115,7 +118,8 @@ def learnt(moment: Moment, script: Script | None) -> dict[str, str]:
 
 
 def farewell(moment: Moment) -> Reply | None:
-    if moment.relation is not Relation.CLOSES:
+    said = phrases.closes(moment.text) and not phrases.asks(moment.text)
+    if moment.relation is not Relation.CLOSES and not said:
         return None
     return Reply(moment.role(moment.playbook.farewell), ("客户结束通话：道别",))
 
@@ -162,7 +166,7 @@ def candidate(moment: Moment) -> Reply | None:
     if best is None or not moment.text:
         return None
     script = best.script
-    if best.score < (FLOOR if script.action is Action.SAY else END_FLOOR):
+    if best.score < _floor(script):
         return None
     if script.do_not_call:
         return stop(moment, f"V2 {why(best)}")
@@ -172,6 +176,15 @@ def candidate(moment: Moment) -> Reply | None:
     if script.act == "confirm_time" and (named := callback.hear(moment.text)):
         facts = {st.CALLBACK_TIME: named.relative, st.CALLBACK_SPOKEN: named.spoken}
     return Reply(script, (why(best),), facts=facts, rivals=exploring.rivals(moment))
+
+
+def _floor(script: Script) -> float:
+    """Return how sure a candidate must be: the more a wrong one costs, the surer."""
+    if script.act in _TELLS:
+        return TELL_FLOOR
+    if script.act in ("retain", "accept_refusal"):
+        return REFUSAL_FLOOR
+    return FLOOR if script.action is Action.SAY else END_FLOOR
 
 
 def any_answer(moment: Moment) -> Reply | None:

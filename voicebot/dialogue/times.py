@@ -17,7 +17,7 @@ _VAGUE = ("随便", "都行", "都可以", "看情况", "再说", "到时候", "
 def time(moment: Moment) -> Reply | None:
     named = callback.hear(moment.text)
     asked = moment.state.expect is Expect.TIME
-    calls_back = asked or moment.situation is Situation.BUSY
+    calls_back = asked or moment.situation in (Situation.BUSY, Situation.OTHER_PERSON)
     script = moment.by_act("confirm_time")
     if named is None or not calls_back or script is None or moment.negative:
         return None

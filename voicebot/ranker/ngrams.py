@@ -17,6 +17,10 @@ from voicebot.text import pinyin
 Matrix = NDArray[np.float32]
 Analyser = Callable[[str], list[str]]
 
+# "七八万", "十来万", but not "万一" and "百分之几"
+_AMOUNT = re.compile(
+    r"(?<!百分之)[一二两三四五六七八九十几百](?<!万一)[一二两三四五六七八九十几百多来]*(?=[万千](?!一))"
+)
 _SILENT = re.compile(r"[^\w\[\]]+")  # punctuation and spaces; brackets mark the slots of a template
 SYLLABLE_SHARE = 0.5  # of the similarity; recognition errors are mostly homophones
 
@@ -26,14 +30,19 @@ def normalise(text: str) -> str:
     return _SILENT.sub("", unicodedata.normalize("NFKC", text).lower())
 
 
+def _folded(text: str) -> str:
+    """Return a text in which every amount is the same: 七八万 and 十来万 teach the same."""
+    return _AMOUNT.sub("几", normalise(text))
+
+
 def characters(text: str) -> list[str]:
     """Return the runs of one to three characters of a text."""
-    return _runs(list(normalise(text)))
+    return _runs(list(_folded(text)))
 
 
 def syllables(text: str) -> list[str]:
     """Return the runs of one to three toneless syllables of a text: alike for homophones."""
-    return _runs(pinyin.syllables(normalise(text)))
+    return _runs(pinyin.syllables(_folded(text)))
 
 
 def _runs(units: Sequence[str]) -> list[str]:
