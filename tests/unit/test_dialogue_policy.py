@@ -405,7 +405,7 @@ turns = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(turns)
 def test_no_conversation_breaks_the_rules(lines: list[tuple[str, EmotionLabel]]) -> None:
     call, again = Conversation(), Conversation()
@@ -416,7 +416,7 @@ def test_no_conversation_breaks_the_rules(lines: list[tuple[str, EmotionLabel]])
         assert "{" not in decision.script_text  # V15
         assert decision.reasons
         if closed:
-            assert decision.script_id in ("", "do_not_call")  # V3
+            assert decision.script_id in ("", "do_not_call", "no_agent")  # V3; V19 after a transfer
         closed = closed or decision.action is not Action.SAY
     assert codec.decode(DialogueState, codec.encode(call.state)) == call.state
     assert call.ends() == again.ends()

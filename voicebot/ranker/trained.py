@@ -87,6 +87,7 @@ class TrainedRanker:
         self.version = f"{label}+{examples.version}"
         self.encoder = blend.encoder
         self.playbook = blend.playbook
+        self._encoder = model.lens.encoder
         self._lock = Lock()
         self._banks: OrderedDict[tuple[str, str], Bank] = OrderedDict()
 
@@ -111,6 +112,11 @@ class TrainedRanker:
             encoder.recall(directory / VECTORS)
         model = RankingModel.load(directory, encoder)
         return cls(model, blend, manifest.label, ExampleRanker(encoder))
+
+    def recall(self, file: Path) -> None:
+        """Take the vectors of lines that were written after the model was trained."""
+        if isinstance(self._encoder, E5Encoder):
+            self._encoder.recall(file)
 
     def prepare(self, playbook: Playbook) -> Bank:
         """Return the playbook's scripts as the model wants them, making them first if need be."""
@@ -212,16 +218,20 @@ def open_ranker(
     broken gives way to the version before it.
     """
     rankers, why = _trained(roots, kept)
-    encoder = None
+    encoder, lines = None, None
     try:
         encoder = open_encoder(kept=kept)
+        lines = models.find(roots, ENCODED) / VECTORS
         if isinstance(encoder, E5Encoder):
-            encoder.recall(models.find(roots, ENCODED) / VECTORS)
+            encoder.recall(lines)
     except ModelError as absent:
         # without vectors that came along they are computed at the first start
         why = why or str(absent)
     usable = [ranker for ranker in rankers if ranker.encoder or encoder is None]
     if usable:
+        for ranker in usable:
+            if lines is not None:
+                ranker.recall(lines)
         return (usable[0] if len(usable) == 1 else TrainedRankers(usable)), ""
     if rankers:
         why = f"{rankers[0].version} was trained without the sentence encoder: voicebot train ranker"
