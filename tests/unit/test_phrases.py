@@ -267,6 +267,22 @@ def test_the_customers_situation_is_read_from_words(text: str, situation: Situat
     assert WordSituationReader().read(Transcript(text), None, Situation.FREE) == situation
 
 
+@pytest.mark.parametrize(
+    ("text", "situation"),
+    [
+        ("我在盲呢", Situation.BUSY),
+        ("我正在芒不说了", Situation.BUSY),
+        ("现在不放便", Situation.BUSY),
+        ("没食间听这个", Situation.BUSY),
+        ("我在开灰", Situation.MEETING),
+        ("正在凯车", Situation.DRIVING),
+        ("再高速上", Situation.DRIVING),
+    ],
+)
+def test_the_situation_is_read_through_a_homophone(text: str, situation: Situation) -> None:
+    assert WordSituationReader().read(Transcript(text), None, Situation.FREE) is situation
+
+
 def test_driving_lasts_until_the_words_say_otherwise() -> None:
     read = WordSituationReader().read
     assert read(Transcript("嗯"), None, Situation.DRIVING) == Situation.DRIVING

@@ -7,7 +7,7 @@ import re
 from voicebot.domain.audio import Audio
 from voicebot.domain.speech import Transcript
 from voicebot.domain.understanding import Situation
-from voicebot.text.pinyin import bare
+from voicebot.text.pinyin import bare, heard_in
 
 _WORDS: tuple[tuple[Situation, re.Pattern[str]], ...] = (
     (
@@ -40,6 +40,19 @@ _WORDS: tuple[tuple[Situation, re.Pattern[str]], ...] = (
         ),
     ),
 )
+# The plainest of them through homophone slips of the recogniser; longer than a chance likeness.
+_SOUNDS: tuple[tuple[Situation, tuple[str, ...]], ...] = (
+    (Situation.DRIVING, ("在开车", "正开车", "开车呢", "开着车", "在高速上")),
+    (Situation.MEETING, ("在开会", "正开会", "开会呢", "开着会", "会议室")),
+    (
+        Situation.BUSY,
+        ("现在忙", "正在忙", "我在忙", "正忙着", "忙着呢", "没有空", "没时间", "不方便", "不得空"),
+    ),
+    (
+        Situation.BUSY,
+        ("走不开", "抽不开", "脱不开", "有急事", "晚点再打", "改天再打", "待会再打", "在上班", "在吃饭"),
+    ),
+)
 _FREE_NOW = re.compile(r"不忙|忙完了|有空|有时间|你说吧|现在可以|没事你说")
 _LASTING = (Situation.DRIVING, Situation.OTHER_PERSON)
 
@@ -59,4 +72,12 @@ class WordSituationReader:
                 return situation
         if _FREE_NOW.search(said):
             return Situation.FREE
+        for situation, phrases in _SOUNDS:
+            if any(_misheard(phrase, said) for phrase in phrases):
+                return situation
         return before if before in _LASTING else Situation.FREE
+
+
+def _misheard(phrase: str, said: str) -> bool:
+    """Whether a phrase sounds in an utterance without being in it; the rules above have read it if it is."""
+    return phrase not in said and heard_in(phrase, said)
