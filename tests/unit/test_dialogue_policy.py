@@ -49,6 +49,18 @@ def test_an_interested_customer_is_registered_after_a_spoken_confirmation() -> N
     assert (outcome.disposition, outcome.intent_level) == (Disposition.INTERESTED, IntentLevel.A)
 
 
+def test_a_yes_in_more_words_than_expected_is_a_confirmation_and_a_condition_is_not() -> None:
+    def asked() -> Conversation:
+        call = Conversation()
+        for line in ("可以，你说", "好的", "可以"):
+            call.says(line)
+        assert call.decisions[-1].script_id == "qualify_confirm"
+        return call
+
+    assert asked().says("行，叫他下午打给我").script_id == "closing_registered"
+    assert asked().says("可以是可以，不过先别联系我").script_id != "closing_registered"
+
+
 def test_v9_a_calm_busy_customer_gets_a_callback_offer_and_no_apology() -> None:
     call = Conversation()
     offer = call.says("现在有事，不要说了", CALM)

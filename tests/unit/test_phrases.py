@@ -268,6 +268,38 @@ def test_the_customers_situation_is_read_from_words(text: str, situation: Situat
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "行，叫他下午打给我",
+        "没问题，你让经理联系我",
+        "对对，同意，快点就行",
+        "好的，给我登记上",
+        "可以，安排人找我吧",
+    ],
+)
+def test_a_longer_yes_to_being_called_is_heard(text: str) -> None:
+    assert phrases.consents(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "可以是可以，就是别打给我单位",
+        "同意什么呀",
+        "先别联系我",
+        "让他打给我老婆吧",
+        "我考虑一下再同意",
+        "你们会不会打给我家里人",
+        "登记了以后几天联系我",
+        "我不同意",
+        "好的",
+    ],
+)
+def test_other_words_are_no_yes_to_being_called(text: str) -> None:
+    assert not phrases.consents(text)
+
+
+@pytest.mark.parametrize(
     ("text", "situation"),
     [
         ("我在盲呢", Situation.BUSY),

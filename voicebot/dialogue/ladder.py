@@ -31,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     progress.resume,
     progress.changed_mind,
     progress.expected,
+    progress.consented,
     unwilling.refusal,
     progress.again,
     times.busy,

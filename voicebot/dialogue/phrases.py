@@ -204,6 +204,16 @@ _CLOSES = re.compile(
 _ABUSE = re.compile(
     r"傻[逼比叉]|你(?:他|她|它|tm|特)妈?(?:妈|么)(?!的?(?:手机|电话|号|在|不在))|煞笔|操你|草你|去死|他妈的(?!手机|电话|号)|妈的(?!手机|电话|号)|(?:^|给我|你|快)滚(?!动|存)|王八蛋|混蛋|狗东西|死骗子"
 )
+# Yes to being called by a person, in more words than the expected ones: "行，叫他下午打给我".
+_CONSENTS = re.compile(
+    r"同意|可以(?:联系|登记|打)|(?:让|叫|请|麻烦|安排)(?:他|她|你们|客户|经理|个人|人).{0,6}(?:打|联系|找我|来电)"
+    r"|(?:打(?:电话)?给|联系|找)我" + _KIN + r"|(?:给我|帮我)?(?:登记|安排|预约)"
+)
+_NO_HARM = re.compile(r"没问题|没错|没关系|没意见|没事|不错|不客气|差不多")
+_NOT_YET = re.compile(
+    r"[不没别甭谁哪吗呢？?]|但|可是|先(?!帮我|给我)|考虑|想一?想|商量|再说|再看|看看|问|如果|要是|万一|什么|怎么"
+    r"|多少|几|家|老婆|老公|单位|公司"
+)
 _RUDE = re.compile(r"神经病|有病(?:吧|啊)|脑子有(?:病|问题)|烦死|烦不烦|有完没完|没完没了|吃饱了撑")
 
 
@@ -292,6 +302,12 @@ def _is_refusal(clause: str, phrases: Sequence[str], *, busy: bool) -> bool:
     for padding in sorted(_PADDING, key=len, reverse=True):
         rest = rest.replace(padding, "")
     return not rest.strip("\0")
+
+
+def consents(text: str) -> bool:
+    """Whether the words plainly agree that a person calls: nothing asked, denied, put off or left open."""
+    said = _NO_HARM.sub("", text)
+    return bool(_CONSENTS.search(bare(said))) and not _NOT_YET.search(said)
 
 
 def closes(text: str) -> bool:

@@ -87,6 +87,18 @@ def _unsure_consent(moment: Moment) -> Reply | None:
     return Reply(moment.last, (reason,), text=moment.last.reprompt[0], unclear=True)
 
 
+def consented(moment: Moment) -> Reply | None:
+    """A yes to the binding question in more words than the expected ones."""
+    last = moment.last
+    if last is None or last.act != "confirm" or not phrases.consents(moment.text):
+        return None
+    agreed = next((answer for answer in last.answers if answer.name == "yes"), None)
+    script = moment.playbook.scripts.get(agreed.then) if agreed else None
+    if script is None:
+        return None
+    return _unsure_consent(moment) or Reply(script, ("V13 客户说了同意",))
+
+
 def changed_mind(moment: Moment) -> Reply | None:
     """The customer takes back what was agreed: the later word holds, and no is not argued with."""
     if moment.relation is not Relation.CONTRADICTS:
