@@ -52,7 +52,7 @@ def test_an_interested_customer_is_registered_after_a_spoken_confirmation() -> N
 def test_a_yes_in_more_words_than_expected_is_a_confirmation_and_a_condition_is_not() -> None:
     def asked() -> Conversation:
         call = Conversation()
-        for line in ("可以，你说", "好的", "可以"):
+        for line in ("可以，你说", "利率是多少", "好的", "可以"):
             call.says(line)
         assert call.decisions[-1].script_id == "qualify_confirm"
         return call

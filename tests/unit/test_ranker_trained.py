@@ -156,7 +156,8 @@ def test_a_model_wins_only_if_it_is_right_where_the_examples_are_not() -> None:
 
 
 def test_a_playbook_with_few_examples_is_refused_with_what_to_do(tmp_path: Path, book: Playbook) -> None:
-    few = replace(book, scripts=dict(list(book.scripts.items())[:2]))
+    two = list(book.scripts.values())[:2]
+    few = replace(book, scripts={one.id: replace(one, examples=one.examples[:20]) for one in two})
     with pytest.raises(DataError, match="example lines") as refused:
         playbook_training.train(few, [], NoEncoder(), tmp_path / "1", QUICK, lambda _: None)
     assert refused.value.hint
