@@ -44,7 +44,11 @@ class Host:
     ) -> subprocess.Popen[bytes]:
         """Run Python there."""
         return subprocess.Popen(
-            ["ip", "netns", "exec", self.namespace, sys.executable, *words],
+            # a name of its own too: workers are told apart by their machines' names
+            [
+                *("ip", "netns", "exec", self.namespace, "unshare", "--uts"),
+                *("sh", "-c", 'hostname "$0" && exec "$@"', self.namespace, sys.executable, *words),
+            ],
             env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
             stdout=stdout,

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.hosts import Host, needs_hosts, network
+from voicebot.settings import Settings
 from voicebot.store.session import Database
 from voicebot.store.workers import ALIVE, INFERENCE, LINE, WorkerRepository
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, needs_hosts, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, needs_hosts, pytest.mark.timeout(600)]
 
 CUSTOMER = "8007"  # a persona who is interested enough to talk
 PHONE_PORT = 5080
@@ -51,6 +52,9 @@ def test_lines_and_inference_of_several_machines_carry_calls_and_one_that_dies_i
         def serve(host: Host, role: str, **more: str) -> subprocess.Popen[bytes]:
             home = tmp_path / host.namespace
             home.mkdir()
+            shared = Settings().home / "models"
+            shared.mkdir(parents=True, exist_ok=True)
+            (home / "models").symlink_to(shared)  # weights are assembled once
             environment = {
                 "VOICEBOT_HOME": str(home),
                 "VOICEBOT_DATABASE_URL": database_url,
@@ -69,8 +73,7 @@ def test_lines_and_inference_of_several_machines_carry_calls_and_one_that_dies_i
         servers = f"ipv4:{one.address}:50051,{two.address}:50051"
         for host in (one, two):
             serve(host, "inference")
-        until(lambda: alive(database, INFERENCE) == {one.address, two.address}, 180, "inference serves")
-        # the line workers' machines are told apart by their names, which namespaces share
+        until(lambda: alive(database, INFERENCE) == {one.address, two.address}, 240, "inference serves")
         lines = serve(three, "line", VOICEBOT_INFERENCE=servers)
         until(lambda: alive(database, LINE) == {three.address}, 60, "lines serve")
         events = tmp_path / "phone.jsonl"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import structlog
+
+log = structlog.get_logger()
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SOURCES_KEPT = 4096  # an attacker may invent addresses; the longest unseen are forgotten
@@ -67,3 +71,37 @@ def admitted(source: str, allowed: Sequence[Network]) -> bool:
     except ValueError:
         return False
     return any(address in network for network in allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What somebody gets who may not call."""
+
+    status: int
+    why: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Gate:
+    """Turns strangers and floods away at once, before anything is looked up for them."""
+
+    def __init__(self, sources: Sequence[str], rate: float, burst: float) -> None:
+        """Take who may call (() = all), and how often from one address. Raises ValueError."""
+        self._allowed = networks(sources)
+        self._calls = Sources(rate, burst)
+        self._turned_away = 0
+
+    def refusal(self, source: str, now: float) -> Refusal | None:
+        """Return why an INVITE from host:port is not taken; None if it is."""
+        if not admitted(source, self._allowed):
+            refused = Refusal(403, "source not known")
+        elif not self._calls.take(host_of(source), now):
+            refused = Refusal(503, "too many calls from this source", {"Retry-After": "5"})
+        else:
+            return None
+        self._turned_away += 1
+        if self._turned_away.bit_count() == 1:  # 1, 2, 4, 8 …: a flood must not flood the log
+            log.warning(
+                "INVITE turned away", status=refused.status, why=refused.why, so_far=self._turned_away
+            )
+        return refused

@@ -14,8 +14,8 @@ import structlog
 from voicebot.domain.call import Direction, EndCause
 from voicebot.domain.errors import TelephonyError
 from voicebot.domain.trunk import Trunk
-from voicebot.telephony.floods import Sources, admitted, host_of, networks
-from voicebot.telephony.headers import Headers, check_header, check_uri, reason
+from voicebot.telephony.floods import Gate
+from voicebot.telephony.headers import Headers, check_header, check_uri
 from voicebot.telephony.knocker import Knocker
 from voicebot.telephony.leg import Ended, Leg, NoMedia, Stalled
 from voicebot.telephony.library import Library, UserAgentConfig, explain
@@ -51,9 +51,7 @@ class UserAgent:
         self._ports: list[BridgePort] = []  # that no call uses
         self._knocker = Knocker()
         self._held = 0
-        self._allowed = networks(config.sources)
-        self._invites = Sources(config.invites_per_s, config.invites_at_once)
-        self._turned_away = 0
+        self._gate = Gate(config.sources, config.invites_per_s, config.invites_at_once)
         self._ready = threading.Event()
         self._failure: TelephonyError | None = None
         self._stopping = False
@@ -341,27 +339,14 @@ class UserAgent:
         if self.config.follow_refer:
             call.follow_refer, call.adopt = self._follow, self._adopt
         self._calls[leg] = call
-        if not self._may_call(leg):
+        if refused := self._gate.refusal(leg.source, time.monotonic()):
+            # Not from inside pjsua2's own callback: it goes on with the call after that.
+            leg.refuse(refused.status, refused.why, refused.headers)
             return
         if self._on_invite is None:
             self._respond(call, 603, "", {})
         else:
             self._on_invite(leg)
-
-    def _may_call(self, leg: Leg) -> bool:
-        """Turn strangers and floods away at once, before anything is looked up for them."""
-        if not admitted(leg.source, self._allowed):
-            status, why, more = 403, "source not known", {}
-        elif not self._invites.take(host_of(leg.source), time.monotonic()):
-            status, why, more = 503, "too many calls from this source", {"Retry-After": "5"}
-        else:
-            return True
-        self._turned_away += 1
-        if self._turned_away.bit_count() == 1:  # 1, 2, 4, 8 …: a flood must not flood the log
-            log.warning("INVITE turned away", status=status, why=why, so_far=self._turned_away)
-        # Not from inside pjsua2's own callback: it goes on with the call after that.
-        self.respond(leg, status, "", {**dict([reason(status, why)]), **more})
-        return False
 
     def _respond(self, call: SipCall, status: int, reason: str, headers: Mapping[str, str]) -> None:
         if status >= 300:
