@@ -64,6 +64,8 @@ MORE = {
     "reports": "/reports",
     "playbook": "/playbooks/consumer_loan",
     "playbook-edit": "/playbooks/consumer_loan/edit",
+    "try": "/try",
+    "grading": "/grading",
     "consent": "/consent",
     "users": "/users",
     "tokens": "/tokens",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING
 
 from nicegui import ui
@@ -23,7 +24,10 @@ def dress(visitor: Visitor) -> None:
         warning="#9a6700", info="#37667f",
     )  # fmt: skip
     ui.dark_mode(visitor.user.dark)
-    ui.run_javascript(f"document.documentElement.lang = '{visitor.user.language}'")
+    # What widgets say themselves, and the page's lang, follow the visitor.
+    client = ui.context.client
+    client.page = copy(client.page)
+    client.page.language = "zh-CN" if visitor.user.language == "zh" else "en-US"
 
 
 def watch_session(visitor: Visitor) -> None:

@@ -18,7 +18,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from voicebot.domain.audio import FRAME_BYTES
 from voicebot.domain.call import CallRecord, CallRequest, Direction, Turn
 from voicebot.domain.campaign import Campaign, CampaignStatus
-from voicebot.domain.errors import CapacityError, VoicebotError
+from voicebot.domain.errors import CapacityError, TelephonyError, VoicebotError
 from voicebot.domain.ids import uuid7
 from voicebot.domain.users import Right, User
 from voicebot.service.child import Child
@@ -132,6 +132,7 @@ class Trials:
             trial.error = error
         except OSError as error:
             log.warning("a browser's phone is gone", error=str(error))
+            trial.error = TelephonyError("the phone behind your browser ended", hint="start the call again")
         finally:
             follow.cancel()
             trial.change("ended")

@@ -54,12 +54,14 @@ def badge(visitor: Visitor, section: str, value: str) -> None:
     ui.label(visitor.known(section, value)).classes(f"vb-badge vb-badge-{TONES.get(value, 'plain')}")
 
 
-def when(visitor: Visitor, at: datetime | None, *, seconds: bool = False) -> str:
+def when(visitor: Visitor, at: datetime | None, *, seconds: bool = False, year: bool = True) -> str:
     """Return a time in the console's zone."""
     if at is None:
         return "–"
     local = at.astimezone(ZoneInfo(visitor.house.settings.console_zone))
-    return f"{local:%m-%d %H:%M:%S}" if seconds else f"{local:%Y-%m-%d %H:%M}"
+    if seconds:
+        return f"{local:%m-%d %H:%M:%S}"
+    return f"{local:%Y-%m-%d %H:%M}" if year else f"{local:%m-%d %H:%M}"
 
 
 def duration(seconds: float) -> str:
@@ -85,7 +87,7 @@ def table(
         row_key=key,
         pagination=page or None,
     )
-    drawn.props("flat wrap-cells rows-per-page-label=·" + ("" if page else " hide-pagination"))
+    drawn.props("flat wrap-cells" + (f' :rows-per-page-options="[{page}]"' if page else " hide-pagination"))
     return drawn.classes("vb-table")
 
 

@@ -9,7 +9,7 @@ from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import chart, faint
 from voicebot.domain.emotion import NEGATIVE, EmotionLabel
 
-_COLOURS = {
+COLOURS = {
     "interested": "#1b7a3d",
     "calm": "#9aa7b3",
     "hesitant": "#c98a00",
@@ -28,7 +28,7 @@ def emotion_over_time(visitor: Visitor, turns: Sequence[Mapping[str, Any]]) -> N
             "type": "bar",
             "stack": "fused",
             "barMaxWidth": 48,
-            "itemStyle": {"color": _COLOURS[label.value], "opacity": 0.55},
+            "itemStyle": {"color": COLOURS[label.value], "opacity": 0.55},
             "data": [round(emotion["distribution"][label.value], 3) for emotion in emotions],
         }
         for label in EmotionLabel

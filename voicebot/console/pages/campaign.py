@@ -147,7 +147,10 @@ def _newest(visitor: Visitor, state: _State) -> None:
         columns = ("at", "number", "disposition", "intent", "reasons")
         drawn = table(
             [(key, visitor.t(f"outcomes.{key}")) for key in columns],
-            [row(visitor, outcome) for outcome in state.newest],
+            [
+                row(visitor, outcome) | {"at": when(visitor, outcome.at, year=False)}
+                for outcome in state.newest
+            ],
         )
         linked(drawn, "at", "/calls/:key")
         badged(drawn, "disposition", "tone")

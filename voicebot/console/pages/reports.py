@@ -10,6 +10,7 @@ from nicegui import ui
 
 from voicebot.campaign.report_page import stages
 from voicebot.console.frame import Pages
+from voicebot.console.pages.call_charts import COLOURS
 from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import chart, faint, heading, ink, percent, quiet, table, tile, when
 from voicebot.domain.call import Disposition
@@ -158,13 +159,19 @@ def _emotions(visitor: Visitor, report: Report) -> None:
         for move in moves
         if move.after is not None
     ]
-    nodes = sorted({str(link[side]) for link in links for side in ("source", "target")})
+    nodes = {f"{step} {names[label]}": COLOURS[label.value] for step in range(1, 7) for label in EmotionLabel}
+    used = {str(link[side]) for link in links for side in ("source", "target")}
     options = {
         "tooltip": {},
         "series": [
             {
                 "type": "sankey",
-                "data": [{"name": name} for name in nodes],
+                "nodeAlign": "left",
+                "data": [
+                    {"name": name, "itemStyle": {"color": colour}}
+                    for name, colour in nodes.items()
+                    if name in used
+                ],
                 "links": links,
                 "left": 5,
                 "right": 90,
