@@ -67,11 +67,12 @@ class Editor:
                 ui.label(error.detail).classes("vb-bad").style("white-space: pre-wrap")
                 quiet(error.hint)
             return
-        spoken = await asyncio.to_thread(self._coverage, playbook)
         with self._result:
             counts = {"scenes": len(playbook.scenes), "scripts": len(playbook.scripts)}
             count = self._visitor.t("playbooks.count", **counts)
             ui.label(f"✓ {playbook.id} {playbook.version} · {count}").classes("vb-good")
+        spoken = await asyncio.to_thread(self._coverage, playbook)
+        with self._result:
             self._voice(spoken)
 
     def _coverage(self, playbook: Playbook) -> Coverage:
