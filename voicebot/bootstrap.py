@@ -227,7 +227,8 @@ def ranker(settings: Settings) -> Ranker:
     import structlog
 
     from voicebot.ranker.fresh import FreshRanker
-    from voicebot.ranker.trained import open_ranker, versions
+    from voicebot.ranker.trained import open_ranker
+    from voicebot.ranker.versions import versions
 
     log = structlog.get_logger()
     roots = model_roots(settings)
@@ -251,7 +252,7 @@ def policy(settings: Settings) -> DialoguePolicy:
     from voicebot.dialogue.relation_model import RelationModel
     from voicebot.domain.errors import ModelError
     from voicebot.ranker.explorer import BanditExplorer
-    from voicebot.ranker.trained import newest
+    from voicebot.ranker.versions import newest
 
     roots = model_roots(settings)
     explorer = BanditExplorer(settings.explore, lambda: newest(roots)) if settings.explore else None

@@ -24,7 +24,8 @@ from voicebot.domain.users import Right
 from voicebot.learning.gather import gather
 from voicebot.learning.promote import Comparison
 from voicebot.learning.retrain import Retrained
-from voicebot.ranker.trained import BLEND, Blend
+from voicebot.ranker.trained import Blend
+from voicebot.ranker.versions import BLEND
 from voicebot.registry import models
 from voicebot.registry.models import Manifest
 from voicebot.service import model_registry, training, watching

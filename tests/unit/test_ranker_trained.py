@@ -24,8 +24,9 @@ from voicebot.ranker.examples import ExampleRanker
 from voicebot.ranker.history import SampleFile, examples
 from voicebot.ranker.pairs import Context, Pair
 from voicebot.ranker.playbook_training import judge
-from voicebot.ranker.trained import BLEND, TrainedRanker, context, open_ranker
+from voicebot.ranker.trained import TrainedRanker, context, open_ranker
 from voicebot.ranker.training import Recipe, fit
+from voicebot.ranker.versions import BLEND
 from voicebot.registry import models
 
 pytestmark = pytest.mark.unit

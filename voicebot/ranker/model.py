@@ -20,7 +20,6 @@ from voicebot.ranker.pairs import Context
 from voicebot.ranker.terms import Signs, Terms, pieces, slots
 from voicebot.ranker.views import TURNS, ContextView, Lens, ScriptView
 
-NAME = "ranker"
 ARRAYS = "arrays.npz"
 WORDS = "words.json"
 

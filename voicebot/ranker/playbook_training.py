@@ -16,10 +16,11 @@ from voicebot.ranker.encoder import E5Encoder, Encoder
 from voicebot.ranker.examples import ExampleIndex, Scores
 from voicebot.ranker.fusion import choose, fuse, ranks
 from voicebot.ranker.history import examples
-from voicebot.ranker.model import NAME, RankingModel
+from voicebot.ranker.model import RankingModel
 from voicebot.ranker.pairs import Pair
 from voicebot.ranker.trained import VECTORS, Blend, certainty
 from voicebot.ranker.training import CARD, Progress, Recipe, early_stop, fit_members, folds, has_torch
+from voicebot.ranker.versions import NAME
 from voicebot.registry import models
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)

@@ -19,12 +19,12 @@ from voicebot.ranker.calibration import probabilities
 from voicebot.ranker.encoder import E5Encoder, Encoder, open_encoder
 from voicebot.ranker.examples import ExampleRanker, Scores, candidates
 from voicebot.ranker.fusion import standardise
-from voicebot.ranker.model import NAME, Bank, RankingModel
+from voicebot.ranker.model import Bank, RankingModel
 from voicebot.ranker.ngrams import normalise
 from voicebot.ranker.pairs import Context
+from voicebot.ranker.versions import BLEND, NAME, playbook_of, versions
 from voicebot.registry import models
 
-BLEND = "blend.json"
 ENCODED = "vectors"  # name of the model that holds them alone
 VECTORS = "vectors.npz"  # of the playbooks' lines, so that the first start need not encode them
 _KEPT = 4  # playbooks in memory: running calls keep their version
@@ -245,26 +245,9 @@ def _trained(roots: Sequence[Path], kept: Path | None) -> tuple[list[TrainedRank
     why = f"no {NAME} model in {', '.join(str(root / NAME) for root in roots)}"
     for directory in versions(roots):
         try:
-            if Blend.load(directory).playbook not in found:
+            if playbook_of(directory) not in found:
                 ranker = TrainedRanker.load(directory, kept, encoders)
                 found[ranker.playbook] = ranker
         except ModelError as broken:
             why = str(broken)
     return list(found.values()), why
-
-
-def versions(roots: Sequence[Path]) -> list[Path]:
-    """Return the directory of every version of the ranker, the newest first; earlier roots win a tie."""
-    listed = [path for root in roots for path in models.installed((root,)) if path.parent.name == NAME]
-    return sorted(listed, key=lambda path: models.order(path.name), reverse=True)
-
-
-def newest(roots: Sequence[Path]) -> dict[str, Path]:
-    """Return where the newest ranker of each playbook lies."""
-    found: dict[str, Path] = {}
-    for directory in versions(roots):
-        try:
-            found.setdefault(Blend.load(directory).playbook, directory)
-        except ModelError:
-            continue  # it is not used, and `open_ranker` says why
-    return found

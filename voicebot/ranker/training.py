@@ -17,8 +17,9 @@ from voicebot.ranker.dual import EMBEDDED_TURNS, MEANING_GAIN, DualMember
 from voicebot.ranker.encoder import Encoder
 from voicebot.ranker.fusion import choose, fuse, ranks
 from voicebot.ranker.kernel import KernelMembers
-from voicebot.ranker.model import NAME, RankingModel
+from voicebot.ranker.model import RankingModel
 from voicebot.ranker.pairs import Pair
+from voicebot.ranker.versions import NAME
 from voicebot.ranker.views import TURNS, ContextView, Lens, ScriptView
 from voicebot.registry import models
 

@@ -11,6 +11,7 @@ from voicebot import bootstrap
 from voicebot.domain.errors import ModelError
 from voicebot.domain.learning import Guard, ModelState, ModelVersion
 from voicebot.learning.watch import BASELINE, WATCHED, guards, why
+from voicebot.ranker.versions import newest
 from voicebot.service import model_registry
 from voicebot.service.model_registry import RANKER
 from voicebot.settings import Settings
@@ -38,8 +39,6 @@ class Watched:
 
 def watched(settings: Settings, database: Database, now: datetime) -> list[Watched]:
     """Return the trained rankers that are in use and became live not long ago, with what guards them."""
-    from voicebot.ranker.trained import newest  # heavy: only who watches pays for it
-
     live = {path.name: playbook for playbook, path in newest(bootstrap.model_roots(settings)).items()}
     found = []
     with database.transaction() as session:
