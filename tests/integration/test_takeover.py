@@ -357,6 +357,24 @@ async def test_a_call_that_is_not_answered_yet_can_not_be_handed_over(
     assert journal.takeovers == []
 
 
+async def test_a_suggestion_that_comes_after_the_customer_has_finished_is_final_at_once(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    server, journal, customer_at = Server([Line(1000, 300, late_s=1.5)]), Memory(), len(phone.events)
+    async with running(server, journal, Desk()) as worker:
+        events = await watched(worker)
+        await worker.originate(conducted(phone, agent_phone))
+        customer = (await asyncio.to_thread(phone.wait, "Answered", after=customer_at))["leg"]
+        await until(lambda: any(event.kind == "delivery" for event in events))
+        phone.do("speak", leg=customer, ms=900)
+        await until(lambda: any(event.suggestion for event in events))
+        await worker.hang_up("call-1")
+        await ended(journal)
+    first = next(event.suggestion for event in events if event.suggestion)
+    assert first.final
+    assert first.after_ms > 1500
+
+
 async def test_an_agent_who_does_not_pick_up_spares_the_customer(
     phone: Telephone, agent_phone: Telephone
 ) -> None:

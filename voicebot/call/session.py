@@ -100,6 +100,7 @@ class CallSession:
         )
         self._last: Turn | None = None  # that the bot spoke
         self._lost = False  # inference is gone for good
+        self._settled = 0  # generation whose utterance is over, while a person talks
         self._background: set[asyncio.Task[None]] = set()
         self.account = Account()
         self.recap = Recap()
@@ -235,6 +236,7 @@ class CallSession:
         """While a person talks: what was said is suggested for, and moves the dialogue."""
         match event:
             case Settled(generation):
+                self._settled = generation
                 decided = self._decisions.decided
                 if decided is not None and decided.result.generation == generation:
                     self._suggest(decided, final=True)
@@ -264,8 +266,8 @@ class CallSession:
     def _on_decided(self, decided: Decided) -> None:
         if not self._decisions.take(decided):
             return
-        if self.human.talks:
-            self._suggest(decided, final=False)
+        if self.human.talks:  # final at once, if the customer had finished before it was there
+            self._suggest(decided, final=decided.result.generation == self._settled)
             return
         answer = answer_of(decided)
         self._act(lambda machine: machine.ready(answer))
