@@ -39,7 +39,7 @@ from voicebot.store.feedback import FeedbackRepository
 from voicebot.store.jobs import JobRepository
 from voicebot.store.model_versions import ModelVersionRepository
 from voicebot.store.session import Database
-from voicebot.store.trainings import TASK, TrainingRepository
+from voicebot.store.trainings import LOST, TASK, TrainingRepository
 
 pytestmark = pytest.mark.integration
 
@@ -113,9 +113,9 @@ def test_a_training_is_asked_for_once_and_queued(database: Database) -> None:
     asked = training.ask(database, "consumer_loan", "li", NOW, promote=True)
     with pytest.raises(DataError, match="trained already"):
         training.ask(database, "consumer_loan", "wang", NOW, promote=False)
+    training.ask(database, "consumer_loan", "wang", NOW + LOST, promote=False)  # the first one is lost
     with database.transaction() as session:
-        (job,) = JobRepository(session).latest(TASK)
-        assert job.args == {"training_id": asked}
+        assert JobRepository(session).latest(TASK)[-1].args == {"training_id": asked}
         found = TrainingRepository(session).get(asked)
     assert (found.state, found.asked_by, found.promote) == (TrainingState.WAITING, "li", True)
     assert TASK in {task.name for task in TASKS}

@@ -118,6 +118,9 @@ def train(
     except VoicebotError as error:
         _end(database, training_id, TrainingEnd(TrainingState.FAILED, error=error.detail))
         raise
+    except KeyboardInterrupt:
+        _end(database, training_id, TrainingEnd(TrainingState.FAILED, error="interrupted"))
+        raise
     except Exception as error:  # the edge of a job: what failed must not look as if it were still running
         _end(database, training_id, TrainingEnd(TrainingState.FAILED, error=type(error).__name__))
         raise

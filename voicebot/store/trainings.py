@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, text, update
@@ -19,6 +19,7 @@ from voicebot.store.tables import TrainingRow
 
 TASK = "retrain"  # in `voicebot.service.jobs.catalogue`
 OPEN = (TrainingState.WAITING, TrainingState.RUNNING)
+LOST = timedelta(hours=12)  # one that was asked for so long ago died with its process
 
 # A sample is new if its turn is, or if somebody judged the turn since.
 _NEW = text(
@@ -61,7 +62,9 @@ class TrainingRepository:
             queue: leave it to the jobs process; else whoever asks does it.
         """
         under_way = select(TrainingRow.id).where(
-            TrainingRow.playbook_id == playbook_id, TrainingRow.state.in_([state.value for state in OPEN])
+            TrainingRow.playbook_id == playbook_id,
+            TrainingRow.state.in_([state.value for state in OPEN]),
+            TrainingRow.asked_at > now - LOST,
         )
         if queue and self._session.scalar(under_way.limit(1)) is not None:
             raise DataError(
