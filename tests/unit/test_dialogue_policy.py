@@ -61,6 +61,22 @@ def test_a_yes_in_more_words_than_expected_is_a_confirmation_and_a_condition_is_
     assert asked().says("可以是可以，不过先别联系我").script_id != "closing_registered"
 
 
+def test_v4_no_thanks_after_the_source_of_the_number_is_no_reason_to_go_on_selling() -> None:
+    call = Conversation()
+    for line in ("可以，你说", "不需要", "你怎么有我的号码"):
+        call.says(line)
+    assert call.decisions[-1].script_id == "number_source"
+    last = call.says("不用了不用了")
+    assert (last.script_id, last.action) == ("refusal_close", Action.HANG_UP)
+
+
+def test_what_the_bot_does_not_know_it_says_so_each_time() -> None:
+    call = Conversation()
+    call.says("可以，你说")
+    for line in ("今天天气怎么样", "你会唱歌吗"):
+        assert call.says(line, candidates=[Candidate("off_topic", 0.9)]).script_id == "off_topic"
+
+
 def test_v9_a_calm_busy_customer_gets_a_callback_offer_and_no_apology() -> None:
     call = Conversation()
     offer = call.says("现在有事，不要说了", CALM)

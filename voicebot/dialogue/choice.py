@@ -151,4 +151,5 @@ def _repetition(script: Script, relation: Relation, state: DialogueState) -> flo
         return 1.0
     if relation is Relation.REPEATS:
         return 1.0
-    return 0.6 if relation is Relation.ASKS or script.act in _TELLS else 0.0
+    asked = relation in (Relation.ASKS, Relation.CHANGES_TOPIC)
+    return 0.6 if asked or script.act in _TELLS else 0.0

@@ -30,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     unwilling.annoyed,
     progress.resume,
     progress.changed_mind,
+    progress.unwanted,
     progress.expected,
     progress.consented,
     unwilling.refusal,

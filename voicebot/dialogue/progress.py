@@ -61,19 +61,19 @@ def expected(moment: Moment) -> Reply | None:
         )
     if script.do_not_call:
         return stop(moment, f"V2 {reason}，登记不再来电")
-    refused = answer.name == "no" and script.act in (
+    declined = answer.name == "no" and script.act in (
         "retain",
         "accept_refusal",
         "objection",
         "apologise_close",
     )
-    if refused and moment.state.refusals:
+    if declined and moment.state.refusals:
         return Reply(
             moment.close("accept_refusal"), ("V4 再次拒绝：接受并结束",), refused=True, goal=st.REFUSED
         )
     if script.id in moment.state.used and not script.repeatable:
         return next_step(moment, reason)
-    return Reply(script, (reason,), refused=refused)
+    return Reply(script, (reason,), refused=declined)
 
 
 def _unsure_consent(moment: Moment) -> Reply | None:
@@ -85,6 +85,12 @@ def _unsure_consent(moment: Moment) -> Reply | None:
         return Reply(moment.role(moment.playbook.farewell), ("V13 没有明确同意：不登记，道别",))
     reason = "V13 肯定的回答不明确：再确认一次"
     return Reply(moment.last, (reason,), text=moment.last.reprompt[0], unclear=True)
+
+
+def unwanted(moment: Moment) -> Reply | None:
+    """ "不用了" after "shall I take your number out?" may mean either: nothing is sold upon it."""
+    asked = moment.last is not None and moment.last.act == "number_source"
+    return refused(moment) if asked and moment.refuses else None
 
 
 def consented(moment: Moment) -> Reply | None:
