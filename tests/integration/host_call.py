@@ -29,7 +29,7 @@ async def call(lines: Lines, worker: Worker, uri: str) -> None:
     seen = asyncio.create_task(_ended(events, request.call_id))
     await asyncio.sleep(0.2)
     await line.originate(request)
-    print(json.dumps({"worker": worker.id, **await asyncio.wait_for(seen, 120)}), flush=True)  # noqa: T201
+    print(json.dumps({"worker": worker.id, **await asyncio.wait_for(seen, 240)}), flush=True)  # noqa: T201
 
 
 async def _ended(events: object, call_id: str) -> dict[str, object]:

@@ -29,6 +29,7 @@ from voicebot.telephony import UserAgentConfig
 pytestmark = pytest.mark.integration
 
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n"
+OPUS = SDP.replace("RTP/AVP 8", "RTP/AVP 97") + "a=rtpmap:97 opus/48000\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,27 @@ ODD_BUT_VALID = {
 def test_odd_but_valid_requests_are_answered(wire: socket.socket, message: bytes) -> None:
     wire.send(message)
     assert answer(wire) == 200
+
+
+RIGHT_ANSWERS = {  # what RFC 4475 asks for; to unknown methods, schemes and versions pjsip keeps silent
+    "an extension that is required": (
+        request("INVITE", body=SDP, Require="nothingSupportsThis, norThisEither"),
+        420,
+    ),
+    "a body of an unknown kind": (
+        request("INVITE", body="<audio/>", Content_Type="application/unknown"),
+        415,
+    ),
+    "no codec in common": (request("INVITE", body=OPUS), 488),
+    "a dialog that is not there": (request("INVITE", body=SDP, To="<sip:busy@127.0.0.1>;tag=none"), 481),
+    "a CANCEL of nothing": (request("CANCEL"), 481),
+}
+
+
+@pytest.mark.parametrize(("message", "status"), RIGHT_ANSWERS.values(), ids=RIGHT_ANSWERS)
+def test_what_can_not_be_done_gets_the_right_answer(wire: socket.socket, message: bytes, status: int) -> None:
+    wire.send(message)
+    assert answer(wire) == status
 
 
 INVALID = {

@@ -18,7 +18,7 @@ from voicebot.settings import Settings
 from voicebot.store.session import Database
 from voicebot.store.workers import ALIVE, INFERENCE, LINE, WorkerRepository
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, needs_hosts, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, needs_hosts, pytest.mark.timeout(2400)]
 
 CUSTOMER = "8007"  # a persona who is interested enough to talk
 PHONE_PORT = 5080
@@ -73,16 +73,16 @@ def test_lines_and_inference_of_several_machines_carry_calls_and_one_that_dies_i
         servers = f"ipv4:{one.address}:50051,{two.address}:50051"
         for host in (one, two):
             serve(host, "inference")
-        until(lambda: alive(database, INFERENCE) == {one.address, two.address}, 240, "inference serves")
+        until(lambda: alive(database, INFERENCE) == {one.address, two.address}, 900, "inference serves")
         lines = serve(three, "line", VOICEBOT_INFERENCE=servers)
-        until(lambda: alive(database, LINE) == {three.address}, 60, "lines serve")
+        until(lambda: alive(database, LINE) == {three.address}, 300, "lines serve")
         events = tmp_path / "phone.jsonl"
         place = ("--bind", outside.address, "--sip-port", str(PHONE_PORT), "--events", str(events))
         phone = outside.start(
             *("-m", "voicebot.cli.main", "simulate", *place), environment={"VOICEBOT_HOME": str(tmp_path)}
         )
         stack.callback(end, phone)
-        until(events.exists, 20, "the customers' phone is there")
+        until(events.exists, 120, "the customers' phone is there")
         time.sleep(1)
 
         def call() -> list[dict[str, object]]:
@@ -90,7 +90,7 @@ def test_lines_and_inference_of_several_machines_carry_calls_and_one_that_dies_i
                 "-m", "tests.integration.host_call", f"sip:{CUSTOMER}@{outside.address}:{PHONE_PORT}",
                 environment={"VOICEBOT_DATABASE_URL": database_url}, stdout=subprocess.PIPE,
             )  # fmt: skip
-            output, _ = done.communicate(timeout=150)
+            output, _ = done.communicate(timeout=300)
             return [json.loads(line) for line in output.splitlines()]
 
         (first,) = call()
