@@ -62,6 +62,7 @@ def test_no_page_breaks_a_rule_of_wcag(
     assert wrong == {}
 
 
+@pytest.mark.slow
 def test_nothing_is_cut_off_on_any_screen(console: Console, sign_in: Callable[[Role], Page]) -> None:
     campaign = seed(console.database, console.home)
     page = sign_in(Role.MANAGER)
