@@ -20,7 +20,7 @@ from voicebot.store.workers import ALIVE, INFERENCE, LINE, WorkerRepository
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, needs_hosts, pytest.mark.timeout(2400)]
 
-CUSTOMER = "8007"  # a persona who is interested enough to talk
+CUSTOMER = "8001"  # a persona who is interested enough to talk
 PHONE_PORT = 5080
 
 
