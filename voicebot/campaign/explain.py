@@ -111,7 +111,7 @@ def _against(
         against.append("名单上已完成，不再呼叫")
     if state.status is ContactStatus.PENDING and state.next_at > now:
         agreed = "（约定回访）" if state.callback_at else ""
-        against.append(f"下次呼叫时间 {_local(state.next_at, contact.zone)}{agreed}")
+        against.append(f"下次呼叫时间 {local(state.next_at, contact.zone)}{agreed}")
     if contact.agent_id == ANY_AGENT and not AgentRepository(session).ready(now, campaign.id):
         against.append("客户等人工回电，没有就绪的坐席")
     if campaign.status is not CampaignStatus.RUNNING:
@@ -142,7 +142,8 @@ def _consent(contact: Contact) -> str:
     return f"{consent.scope}，凭证 {consent.evidence}，{consent.given_at:%Y-%m-%d}{expires}"
 
 
-def _local(at: datetime, zone: str) -> str:
+def local(at: datetime, zone: str) -> str:
+    """Return a time as the customer's clock shows it; in UTC where the zone is not known."""
     try:
         return f"{at.astimezone(ZoneInfo(zone)):%m-%d %H:%M}（客户当地）"
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -118,7 +118,7 @@ def _table(found: explaining.Explanation) -> Table:
     if found.may_call:
         table.add_row("结论", Text("现在可以呼叫", "green"))
     elif found.at is not None:
-        table.add_row("结论", Text(f"最早 {found.at.astimezone():%Y-%m-%d %H:%M} 呼叫", "yellow"))
+        table.add_row("结论", Text(f"最早 {explaining.local(found.at, found.zone)} 呼叫", "yellow"))
     else:
         table.add_row("结论", Text("不会呼叫", "red"))
     for reason in found.reasons:
