@@ -39,7 +39,7 @@ from voicebot.speech.endpointing.cases import AFTER_MS, Case
 from voicebot.speech.endpointing.scorer import HeadScorer
 from voicebot.speech.recognition import sound
 from voicebot.speech.recognition.decoder import Decoder
-from voicebot.speech.recognition.whisper import WINDOW_S
+from voicebot.speech.recognition.whisper import CLEAR, WINDOW_S
 from voicebot.speech.segmentation.vad import VoiceDetector
 from voicebot.telephony.playout import Playout
 
@@ -168,7 +168,9 @@ class _Call:
         work = self._work
         if work is not None and work.at_ms <= now:
             self._work = None
-            decoded = self.decoder.decode(self._window(work.pcm), work.ending)
+            decoded = self.decoder.decode(
+                self._window(work.pcm), work.ending, lambda texts, mean_logprob: mean_logprob > CLEAR
+            )
             more = (decoded.compute_s - work.encoded_s) * self.factor
             self._spend(work.generation, more)
             self.pace.note(more * 1000 + DECIDE_MS)

@@ -13,6 +13,7 @@ from voicebot.speech.endpointing import cues
 from voicebot.speech.endpointing.cases import Case
 from voicebot.speech.recognition import sound
 from voicebot.speech.recognition.decoder import Decoder
+from voicebot.speech.recognition.whisper import CLEAR
 from voicebot.speech.segmentation.segmenter import Segmenter
 from voicebot.speech.segmentation.vad import VoiceDetector
 
@@ -44,7 +45,7 @@ def hear(cases: Iterable[Case], decoder: Decoder, pause_ms: int = 200) -> Iterat
         samples = case.samples[start:end]
         window = sound.at_engine_rate(_pcm(samples), LINE_RATE_HZ)[-int(12 * sound.ENGINE_RATE_HZ) :]
         encoded = decoder.encode(window)
-        decoded = decoder.decode(window, encoded)
+        decoded = decoder.decode(window, encoded, lambda texts, mean_logprob: mean_logprob > CLEAR)
         yield Heard(
             case,
             silence,

@@ -36,7 +36,7 @@ from voicebot.speech.recognition.topic import choose, likeliest, on_topic
 from voicebot.text.normalise import comparable, normalise
 
 WINDOW_S = 12.0
-_CLEAR = -0.3  # mean log probability of tokens, above which a second search bettered no sentence
+CLEAR = -0.3  # mean log probability of tokens, above which a second search bettered no sentence
 _SHORTEST_S = 0.06  # of voice; less is a click
 
 T = TypeVar("T")
@@ -226,7 +226,7 @@ class WhisperStream:
         """Whether a sentence needs no second search, without the prompt: it was clear, or is of this talk."""
         if not texts or not comparable(texts[0][0]) or is_short(texts[0][0]):
             return False
-        return mean_logprob > _CLEAR or on_topic(self._expectation, texts)
+        return mean_logprob > CLEAR or on_topic(self._expectation, texts)
 
     def _understood(
         self, decoder: Decoder, parts: Sequence[Decoded], span: tuple[float, float]
