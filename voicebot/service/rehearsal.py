@@ -16,7 +16,7 @@ import phonenumbers
 from phonenumbers.timezone import time_zones_for_number
 
 from voicebot import bootstrap
-from voicebot.campaign import management
+from voicebot.campaign import management, readiness
 from voicebot.domain.campaign import Campaign, CampaignStatus, Consent, Contact, Mode
 from voicebot.domain.errors import DataError
 from voicebot.domain.ids import uuid7
@@ -136,12 +136,13 @@ def _like(campaign: Campaign) -> Campaign:
 def _started(
     settings: Settings, database: Database, made: Campaign, contacts: Sequence[Contact], actor: str
 ) -> Campaign:
-    vault = bootstrap.vault(settings)
+    vault, prompts = bootstrap.vault(settings), bootstrap.prompts(settings)
+    playbook = bootstrap.playbooks(settings).get(made.playbook_id)
+    readiness.require(playbook, prompts)  # before anything is kept of it
     now = datetime.now(UTC)
     management.create(database, vault, made, actor)
     with database.transaction() as session:
         ContactRepository(session, vault).add(contacts, now)
         AuditRepository(session).add(actor, "rehearse", f"campaign:{made.rehearses}", rehearsal=made.id)
-    playbook = bootstrap.playbooks(settings).get(made.playbook_id)
-    started, _ = management.start(database, vault, made.id, playbook, bootstrap.prompts(settings), actor, now)
+    started, _ = management.start(database, vault, made.id, playbook, prompts, actor, now)
     return started
