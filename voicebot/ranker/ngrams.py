@@ -54,23 +54,32 @@ class _View:
 
     def __init__(self, analyse: Analyser, texts: Sequence[str]) -> None:
         self._analyse = analyse
-        self._weigh = TfidfVectorizer(analyzer=analyse, sublinear_tf=True, norm=None, dtype=np.float32)
-        self._weigh.fit(texts)
+        grams = [analyse(text) for text in texts]  # once: cutting costs more than comparing
+        self._weigh = TfidfVectorizer(analyzer=_as_cut, sublinear_tf=True, norm=None, dtype=np.float32)
+        self._weigh.fit(grams)
         self._unknown = (math.log(1 + len(texts)) + 1) ** 2  # squared weight of an n-gram never seen
-        self._indexed = self._vectors(texts).T.tocsr()
+        self._indexed = self._vectors(grams).T.tocsr()
 
     def compare(self, texts: Sequence[str]) -> Matrix:
-        cosines: Matrix = (self._vectors(texts) @ self._indexed).toarray()
+        cosines: Matrix = (self._vectors([self._analyse(text) for text in texts]) @ self._indexed).toarray()
         return cosines
 
-    def _vectors(self, texts: Sequence[str]) -> Any:
+    def among(self, rows: NDArray[np.int64]) -> Matrix:
+        cosines: Matrix = (self._indexed.T.tocsr()[rows] @ self._indexed).toarray()
+        return cosines
+
+    def _vectors(self, texts: Sequence[Sequence[str]]) -> Any:
         known = self._weigh.vocabulary_
         rows = self._weigh.transform(texts)
         # What the index has never seen counts in a text's length: else one shared
         # syllable would make a quite different sentence look alike.
-        strange = [sum(gram not in known for gram in set(self._analyse(text))) for text in texts]
+        strange = [sum(gram not in known for gram in set(grams)) for grams in texts]
         squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel() + self._unknown * np.array(strange)
         return rows.multiply(1 / np.sqrt(np.maximum(squares, 1e-9))[:, None]).tocsr().astype(np.float32)
+
+
+def _as_cut(grams: Sequence[str]) -> Sequence[str]:
+    return grams
 
 
 class NgramIndex:
@@ -93,6 +102,13 @@ class NgramIndex:
     def similarity(self, texts: Sequence[str]) -> Matrix:
         """Return the mean cosine of both views, shape (texts, indexed)."""
         return self.mix(*self.compare(texts))
+
+    def among(self, rows: NDArray[np.int64]) -> Matrix:
+        """Return the mean cosine of indexed texts with all of them, shape (rows, indexed)."""
+        if not self._views:
+            return np.zeros((len(rows), self.size), np.float32)
+        chars, sounds = (view.among(rows) for view in self._views)
+        return self.mix(chars, sounds)
 
     @staticmethod
     def mix(chars: Matrix, sounds: Matrix) -> Matrix:
