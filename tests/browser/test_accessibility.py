@@ -59,7 +59,7 @@ def test_no_page_breaks_a_rule_of_wcag(
         settled(page, console.url + path)
         if found_here := mistakes(page):
             wrong[path] = found_here
-    assert wrong == {}
+    assert wrong == {}, "\n".join(f"{path}: {one}" for path, found in wrong.items() for one in found)
 
 
 @pytest.mark.slow
