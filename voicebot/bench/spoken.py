@@ -48,7 +48,7 @@ class Speakers:
                     self._weights, voice, self._readings, 1, speed
                 )
             engine = self._engines[voice, speed]
-            sound = engine.synthesize(text, Style.NEUTRAL)
+            sound = engine.synthesize(text.replace("OK", "欧克"), Style.NEUTRAL)  # it reads hanzi only
             self._keep.mkdir(parents=True, exist_ok=True)
             soundfile.write(file, np.frombuffer(sound.pcm, "<i2"), sound.rate_hz)
         kept = read(file)

@@ -42,9 +42,12 @@ class Editor:
     def draw(self) -> None:
         """Draw it."""
         t, visitor = self._visitor.t, self._visitor
-        theme = "vscodeDark" if visitor.user.dark else "vscodeLight"  # the default's keys are too pale
-        self._editor = ui.codemirror(self._holds, language="YAML", theme=theme, line_wrapping=True)
-        self._editor.classes("full-width")
+        self._editor = ui.codemirror(
+            self._holds,
+            language="YAML",
+            theme="vscodeDark" if visitor.user.dark else "vscodeLight",  # the default's keys are too pale
+            line_wrapping=True,
+        ).classes("full-width")
         self._editor.style("height: 60vh").props(f'aria-label="{self._id}"')
         quiet(t("playbooks.running_calls"))
         with ui.element("div").classes("vb-row"):
