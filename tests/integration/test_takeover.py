@@ -183,7 +183,7 @@ async def test_an_agent_is_briefed_and_bridged_and_the_bot_suggests(
     assert first.after_ms < 600, "frame time: 200 ms of silence, and the decision"
     generation, start_s, end_s = server.agent_said[0]
     assert generation == first.generation
-    assert 0.9 < end_s - start_s < 1.8  # a busy machine loses frames
+    assert 1.2 < end_s - start_s < 1.8
     spoken = [turn for turn in journal.turns if turn.delivered]
     assert spoken[0].delivery is Delivery.SUGGEST
     assert record.cause is EndCause.TRANSFERRED

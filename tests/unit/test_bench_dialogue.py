@@ -10,6 +10,7 @@ from tests.unit.conversation import consumer_loan
 from voicebot.bench import dialogue
 from voicebot.bench.frame import Options
 from voicebot.domain.errors import DataError
+from voicebot.text.normalise import comparable
 
 pytestmark = pytest.mark.unit
 
@@ -20,11 +21,20 @@ def test_the_held_out_dialogues_fit_the_playbook_and_are_not_its_examples() -> N
     dialogues = dialogue.read(HELD_OUT, consumer_loan())
     assert sum(len(one.turns) > 1 for one in dialogues) >= 150
     assert len({one.id for one in dialogues}) == len(dialogues)
-    # of short pieces more recur the more lines there are; most of a held-out line must still be new
-    assert dialogue.overlap(dialogues, consumer_loan()) < 0.5
-    lines = {line for script in consumer_loan().scripts.values() for line in script.examples}
-    said = [turn.say for one in dialogues for turn in one.turns if len(turn.say) > 6]
-    assert sum(say in lines for say in said) < 0.05 * len(said)
+    # Of short pieces more recur in some example the more examples there are (.28 of 2,117, .42 of 5,000), so
+    # what tells whether a line was taken from an example is its closest single one.
+    assert dialogue.overlap(dialogues, consumer_loan()) < 0.45
+    examples = [_pieces(line) for script in consumer_loan().scripts.values() for line in script.examples]
+    said = [pieces for one in dialogues for turn in one.turns if len(pieces := _pieces(turn.say)) > 3]
+    closest = [max(len(line & one) / len(line | one) for one in examples) for line in said]
+    assert len(closest) > 300
+    assert sum(closest) / len(closest) < 0.25
+    assert sum(share > 0.8 for share in closest) <= 0.01 * len(closest)
+
+
+def _pieces(text: str) -> set[str]:
+    plain = comparable(text)
+    return {plain[start : start + 3] for start in range(len(plain) - 2)}
 
 
 def test_the_bench_judges_words_slips_and_ablations() -> None:
