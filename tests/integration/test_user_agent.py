@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import subprocess
@@ -392,3 +393,31 @@ def test_a_process_that_ends_in_the_middle_of_calls_does_not_abort(phone: Teleph
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, timeout=20)
     assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"")
+
+
+def test_stopping_in_the_middle_of_calls_corrupts_nothing_while_python_is_busy(phone: Telephone) -> None:
+    """Ports were once freed while the media thread was about to call into them: the process crashed."""
+    code = f"""
+        import threading, time
+        from voicebot.telephony import UserAgent, UserAgentConfig
+        def keep_busy():
+            while True:
+                sum(range(300))
+        for _ in range(3):
+            threading.Thread(target=keep_busy, daemon=True).start()
+        for _ in range(6):
+            agent = UserAgent(UserAgentConfig(sip_port=0, rtp_port=0)); agent.start()
+            legs = [agent.call({phone.address("answers")!r}) for _ in range(12)]
+            for leg in legs:
+                leg.on_frame = lambda pcm: sum(range(2000))
+            time.sleep(1.5)
+            assert any(leg.answered for leg in legs)
+            agent.stop()
+    """
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        timeout=120,
+        env={**os.environ, "MALLOC_PERTURB_": "137"},  # what is freed is overwritten: its use shows
+    )
+    assert (done.returncode, done.stderr[-2000:]) == (0, b"")

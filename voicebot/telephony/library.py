@@ -187,6 +187,15 @@ class Library:
         while time.monotonic() < deadline:
             self._endpoint.libHandleEvents(10)
 
+    def stop_media(self) -> None:
+        """Stop the bridge's clock for good: ports may be let go of after that, and not before.
+
+        pjsua2 gives up the lock of Python while it destroys a port. A frame that the media thread was
+        about to deliver would then reach an object that is being freed, and corrupt the process's memory.
+        """
+        assert self._endpoint is not None
+        self._endpoint.audDevManager().setNoDev()
+
     def close(self) -> None:
         """Destroy pjsua2. Every call and port must be gone by now: one left would abort the process."""
         if self._endpoint is None:

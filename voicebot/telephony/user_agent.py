@@ -377,6 +377,7 @@ class UserAgent:
         """Hang up all calls and let go of every pjsua2 object, so that the library can be destroyed."""
         if library.started:
             library.hang_up_all()
+            library.stop_media()
         for call in self._calls.values():
             if not call.over:
                 call.over = True
