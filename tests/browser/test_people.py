@@ -177,13 +177,21 @@ def allowed(browser: Browser) -> Iterator[BrowserContext]:
     opened.close()
 
 
+def wait_until(page: Page, promise: str) -> None:
+    """Wait until a promise gives true. Playwright's wait_for_function takes the promise itself for true."""
+    deadline = time.monotonic() + 30
+    while not page.evaluate(promise):
+        assert time.monotonic() < deadline, promise
+        page.wait_for_timeout(100)
+
+
 def test_a_page_that_sleeps_is_told_of_a_call(console: Console, allowed: BrowserContext) -> None:
     page = allowed.new_page()
     page.goto(console.link(console.user(Role.AGENT)))
     page.click("button[type=submit]")
     page.goto(f"{console.url}/agent")
     page.get_by_role("button", name="在这台设备上接收来电提醒").click()
-    page.wait_for_function("navigator.serviceWorker.getRegistration('/').then((r) => Boolean(r && r.active))")
+    wait_until(page, "navigator.serviceWorker.getRegistration('/').then((r) => Boolean(r && r.active))")
     workers: list[str] = []
     devtools = allowed.new_cdp_session(page)
     devtools.on(
@@ -203,8 +211,8 @@ def test_a_page_that_sleeps_is_told_of_a_call(console: Console, allowed: Browser
         },
     )
     notices = "navigator.serviceWorker.ready.then((r) => r.getNotifications())"
-    page.wait_for_function(f"{notices}.then((all) => all.length === 1)")
+    wait_until(page, f"{notices}.then((all) => all.length === 1)")
     shown = page.evaluate(f"{notices}.then(([one]) => [one.title, one.body, one.tag])")
     assert shown == ["来电：请接听您的分机", "客户要求人工", "call-1"]
     page.evaluate("voicebot.quiet()")
-    page.wait_for_function(f"{notices}.then((all) => all.length === 0)")
+    wait_until(page, f"{notices}.then((all) => all.length === 0)")
