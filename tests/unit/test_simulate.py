@@ -6,13 +6,14 @@ from array import array
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from voicebot.domain.audio import FRAME_SAMPLES, SILENT_FRAME
 from voicebot.domain.errors import DataError
 from voicebot.registry import resources
 from voicebot.simulate import personas
 from voicebot.simulate.hearing import Hearing
-from voicebot.simulate.mind import HangUp, Mind, Say
+from voicebot.simulate.mind import HangUp, Mind, Press, Say
 from voicebot.simulate.personas import Line, Persona
 
 pytestmark = pytest.mark.unit
@@ -26,9 +27,9 @@ def persona(*turns: Line, **facts: object) -> Persona:
     )
 
 
-def hear(mind: Mind, *stretches: tuple[float, bytes]) -> list[tuple[float, Say | HangUp]]:
+def hear(mind: Mind, *stretches: tuple[float, bytes]) -> list[tuple[float, Say | Press | HangUp]]:
     """Let a mind hear (seconds, frame) stretches; return what it does and when."""
-    acts: list[tuple[float, Say | HangUp]] = []
+    acts: list[tuple[float, Say | Press | HangUp]] = []
     now = 0.0
     for seconds, frame in stretches:
         for _ in range(round(seconds * 50)):
@@ -71,6 +72,15 @@ def test_a_long_prompt_can_change_the_answer() -> None:
     assert [act for _, act in hear(Mind(persona(line)), (4, VOICE), (1, SILENT_FRAME))] == [
         Say("太长了。", 900)
     ]
+
+
+def test_a_customer_answers_by_a_key() -> None:
+    mind = Mind(persona(Line(key="1"), last="再见。", reply_after_s=0.5))
+    turn = ((1, VOICE), (1, SILENT_FRAME))
+
+    assert [act for _, act in hear(mind, *turn, *turn)] == [Press("1"), Say("再见。", 500)]
+    with pytest.raises(ValidationError, match="says something or presses a key"):
+        Line(say="好。", key="1")
 
 
 def test_an_announcement_speaks_at_once_and_hangs_up() -> None:

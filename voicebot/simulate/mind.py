@@ -20,6 +20,13 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Press:
+    """Press this key now."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """End the call."""
 
@@ -38,7 +45,7 @@ class Mind:
         self._idle_ms = 0
         self._over = False
 
-    def frame(self, pcm: bytes, *, speaking: bool) -> Say | HangUp | None:
+    def frame(self, pcm: bytes, *, speaking: bool) -> Say | Press | HangUp | None:
         """Take 20 ms of the other side; `speaking`: our own line is still playing."""
         if self._over:
             return None
@@ -58,9 +65,12 @@ class Mind:
         line = self._turns.pop(0) if self._turns else Line(say=self._persona.last)
         return self._take(line, heard.speech_s)
 
-    def _take(self, line: Line, heard_s: float) -> Say | None:
+    def _take(self, line: Line, heard_s: float) -> Say | Press | None:
         if line.hang_up_s is not None:
             self._hang_up_ms = round(line.hang_up_s * 1000)
+        if line.key:
+            self._idle_ms = 0
+            return Press(line.key)
         text = line.else_say if line.else_say and heard_s > line.longer_s else line.say
         if not text:
             return None

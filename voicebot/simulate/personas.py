@@ -39,8 +39,15 @@ class Line(_Strict):
     else_say: str = ""  # said instead if the other side spoke longer than longer_s
     longer_s: float = Field(default=0.0, ge=0)
     tone: ToneName | None = None  # one cycle of it follows what is said
+    key: str = Field(default="", pattern=r"^[0-9*#]?$")  # pressed instead of saying anything
     now: bool = False  # does not wait for the other side
     hang_up_s: float | None = Field(default=None, ge=0)  # hangs up so long after it
+
+    @model_validator(mode="after")
+    def _either(self) -> Line:
+        if self.key and (self.say or self.else_say or self.tone):
+            raise ValueError("a turn says something or presses a key")
+        return self
 
 
 class Persona(_Strict):

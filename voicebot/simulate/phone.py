@@ -17,7 +17,7 @@ from voicebot.domain.call import EndCause
 from voicebot.domain.errors import DataError
 from voicebot.domain.script import Style
 from voicebot.simulate import signals
-from voicebot.simulate.mind import HangUp, Mind, Say
+from voicebot.simulate.mind import HangUp, Mind, Press, Say
 from voicebot.simulate.personas import Early, Persona
 from voicebot.speech.synthesis.clips import ClipLibrary
 from voicebot.telephony import Answered, Ended, Leg, LegEvent, UserAgent, UserAgentConfig
@@ -106,6 +106,9 @@ class _Conversation:
                 duration_s=round(audio.duration_s, 3),
                 after_ms=act.after_ms,
             )
+        elif isinstance(act, Press):
+            self.leg.send_dtmf(act.key)
+            self.events.write("pressed", **self.facts, key=act.key)
         elif isinstance(act, HangUp):
             self.events.write("hangs_up", **self.facts, why=act.why)
             self.leg.hang_up()
