@@ -29,7 +29,17 @@ class Customers:
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "voicebot.simulate", "--sip-port", "0", "--rtp-port", "0", *arguments],
+            [
+                sys.executable,
+                "-m",
+                "voicebot.cli.main",
+                "simulate",
+                "--sip-port",
+                "0",
+                "--rtp-port",
+                "0",
+                *arguments,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -38,7 +48,7 @@ class Customers:
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         self.seen: list[dict[str, Any]] = []
-        self.host = str(self.wait("ready")["sip_uri"]).partition("@")[2]
+        self.host = str(self.wait("ready", timeout_s=60)["sip_uri"]).partition("@")[2]
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -143,7 +153,7 @@ def test_a_customer_follows_a_transfer_to_the_human_agent(bot: UserAgent, custom
 
 
 def test_an_unknown_persona_is_a_clear_error() -> None:
-    command = [sys.executable, "-m", "voicebot.simulate", "--only", "nobody"]
+    command = [sys.executable, "-m", "voicebot.cli.main", "simulate", "--only", "nobody"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
