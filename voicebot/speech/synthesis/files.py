@@ -10,9 +10,15 @@ from voicebot.domain.errors import SynthesisError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that no reader ever sees half of it. Raises SynthesisError if the disk refuses."""
+    """Write a file so that no reader ever sees half of it. Raises SynthesisError if the disk refuses.
+
+    A pipe or a device (/dev/stdout) is written into: putting a file in its place would destroy it.
+    """
     scratch = ""
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
