@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import exp
 from pathlib import Path
@@ -13,12 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from voicebot.domain.errors import RecognitionError
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript, Word
 from voicebot.speech.recognition import sound
-from voicebot.speech.recognition.answers import Expected
+from voicebot.speech.recognition.queued import Queue, QueuedStream
 from voicebot.speech.recognition.sherpa_models import Opened, open_model
-from voicebot.speech.recognition.topic import choose
 from voicebot.text.normalise import comparable, normalise
 
 UNTOLD = 0.6  # confidence of models that give none: enough for a yes that is asked to be confirmed
@@ -56,13 +52,12 @@ class SherpaRecognizer:
         """
         self._opened = open_model(directory)
         self.name = f"sherpa {self._opened.kind} ({directory.name})"
-        self._executor = ThreadPoolExecutor(workers, "sherpa")
-        self._timeout_s = timeout_s
+        self._queue = Queue(ThreadPoolExecutor(workers, "sherpa"), timeout_s)
 
     def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> SherpaStream:
         """Begin one utterance, told what is expected here."""
         reader = Streaming(self._opened, rate_hz) if self._opened.streams else AtTheEnd(self._opened, rate_hz)
-        return SherpaStream(reader, self.name, rate_hz, expected, self._executor, self._timeout_s)
+        return SherpaStream(reader, self.name, rate_hz, expected, self._queue)
 
     @property
     def load(self) -> float:
@@ -71,7 +66,7 @@ class SherpaRecognizer:
 
     def close(self) -> None:
         """End the worker threads."""
-        self._executor.shutdown(cancel_futures=True)
+        self._queue.executor.shutdown(cancel_futures=True)
 
 
 class AtTheEnd:
@@ -148,102 +143,48 @@ class Streaming:
             self._engine.decode_stream(self._stream)
 
 
-class SherpaStream:
-    """One utterance. The engine runs in a thread of the recogniser."""
+class SherpaStream(QueuedStream):
+    """One utterance."""
 
     def __init__(
-        self,
-        reader: AtTheEnd | Streaming,
-        name: str,
-        rate_hz: int,
-        expected: Expectation,
-        executor: ThreadPoolExecutor,
-        timeout_s: float,
+        self, reader: AtTheEnd | Streaming, name: str, rate_hz: int, expected: Expectation, queue: Queue
     ) -> None:
         """Begin empty."""
+        super().__init__(name, rate_hz, expected, queue)
+        self.eager = reader.eager
         self._reader = reader
-        self._name = name
-        self._rate_hz = rate_hz
-        self._expectation = expected
-        self._answers = Expected(expected.phrases)
-        self._executor = executor
-        self._timeout_s = timeout_s
-        self._lock = threading.Lock()  # one decode at a time, in the order of feeding
-        self._waiting: list[bytes] = []
         self._since = bytearray()  # speech since the last result
         self._peak_dbov = -90.0
         self._last: Transcript | None = None
-        self._cpu_s = 0.0
-        self._over = False
 
-    def feed(self, pcm: bytes) -> None:
-        """Take the next speech; decoding happens elsewhere."""
-        if self._over or not pcm:
-            return
-        self._waiting.append(pcm)
-        if self._reader.eager:
-            self._executor.submit(self._take)
+    def _take(self, pcm: bytes) -> None:
+        self._since += pcm
+        self._reader.take(pcm)
 
-    def ending(self) -> None:
-        """Return None: its models show nothing of how speech ends."""
-
-    def result(self, *, final: bool) -> Transcript:
-        """Return the words so far. What comes after a speculative result is added to it."""
-        if self._over:
-            raise RecognitionError("the stream is over", hint="open a new one for the next utterance")
-        self._over = final
-        done: Future[Transcript] = self._executor.submit(self._result, final)
-        try:
-            return done.result(self._timeout_s)
-        except TimeoutError as late:
-            raise RecognitionError(
-                f"no result within {self._timeout_s:g} s", hint="take fewer calls, or a smaller model"
-            ) from late
-
-    def abort(self) -> None:
-        """Throw the stream away."""
-        self._over = True
-        self._waiting.clear()
-
-    def _take(self) -> None:
-        with self._lock:
-            began = time.thread_time()
-            while self._waiting:
-                pcm = self._waiting.pop(0)
-                self._since += pcm
-                self._reader.take(pcm)
-            self._cpu_s += time.thread_time() - began
-
-    def _result(self, final: bool) -> Transcript:
-        self._take()
-        with self._lock:
-            quiet = sound.is_quiet(bytes(self._since), self._rate_hz, self._peak_dbov)
-            if self._last is not None and quiet:
-                return self._last
-            self._peak_dbov = max(self._peak_dbov, sound.peak_dbov(bytes(self._since), self._rate_hz))
-            self._since.clear()
-            began = time.thread_time()
-            parts = [part for part in self._reader.parts(final=final) if comparable(part.text)]
-            self._cpu_s += time.thread_time() - began
-            self._last = self._understood(parts)
+    def _read(self, *, final: bool) -> Transcript:
+        quiet = sound.is_quiet(bytes(self._since), self._rate_hz, self._peak_dbov)
+        if self._last is not None and quiet:
             return self._last
+        self._peak_dbov = max(self._peak_dbov, sound.peak_dbov(bytes(self._since), self._rate_hz))
+        self._since.clear()
+        self._last = self._understood(
+            [part for part in self._reader.parts(final=final) if comparable(part.text)]
+        )
+        return self._last
 
     def _understood(self, parts: Sequence[Part]) -> Transcript:
         raw = normalise("".join(part.text for part in parts))
         if not raw:
-            return Transcript("", engine=self._name, compute_s=self._cpu_s)
-        believed = self._answers.correct(raw)
-        if believed.method == "1-best":
-            believed = choose(self._expectation, [(raw, 0.0)])
-        confidence = min(part.confidence for part in parts) * believed.belief
+            return Transcript("", engine=self._name, compute_s=self._spent_s())
+        believed = self._believed(raw)
         words, timing = _words(parts)
         return Transcript(
             normalise(believed.text),
             words,
             timing,
-            confidence,
+            min(part.confidence for part in parts) * believed.belief,
             self._name,
-            self._cpu_s,
+            self._spent_s(),
             raw_text=raw,
             method=believed.method,
         )

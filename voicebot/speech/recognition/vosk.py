@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -15,8 +13,7 @@ import numpy as np
 from voicebot.domain.errors import ModelError, RecognitionError
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript, Word
 from voicebot.speech.recognition import sound
-from voicebot.speech.recognition.answers import Expected
-from voicebot.speech.recognition.topic import choose
+from voicebot.speech.recognition.queued import Queue, QueuedStream
 from voicebot.text.normalise import normalise
 
 _MODEL_RATE_HZ = 16_000  # of every published model
@@ -63,8 +60,7 @@ class VoskRecognizer:
             ) from broken
         self.name = f"vosk ({directory.name})"
         self._upsamples = _option(directory, "allow-upsample") == "true"
-        self._executor = ThreadPoolExecutor(workers, "vosk")
-        self._timeout_s = timeout_s
+        self._queue = Queue(ThreadPoolExecutor(workers, "vosk"), timeout_s)
 
     def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> VoskStream:
         """Begin one utterance, told what is expected here."""
@@ -82,8 +78,7 @@ class VoskRecognizer:
             rate_hz,
             doubler,
             expected,
-            self._executor,
-            self._timeout_s,
+            self._queue,
         )
 
     @property
@@ -93,7 +88,7 @@ class VoskRecognizer:
 
     def close(self) -> None:
         """End the worker threads."""
-        self._executor.shutdown(cancel_futures=True)
+        self._queue.executor.shutdown(cancel_futures=True)
 
 
 class Doubler:
@@ -116,8 +111,8 @@ class Doubler:
         return bytes(np.clip(np.round(smooth), -32768, 32767).astype("<i2").tobytes())
 
 
-class VoskStream:
-    """One utterance, decoded in a thread as it is fed."""
+class VoskStream(QueuedStream):
+    """One utterance, decoded as it is fed."""
 
     def __init__(
         self,
@@ -126,96 +121,41 @@ class VoskStream:
         rate_hz: int,
         doubler: Doubler | None,
         expected: Expectation,
-        executor: ThreadPoolExecutor,
-        timeout_s: float,
+        queue: Queue,
     ) -> None:
         """Begin empty."""
+        super().__init__(name, rate_hz, expected, queue)
         self._engine = engine
-        self._name = name
-        self._rate_hz = rate_hz
         self._doubler = doubler
-        self._expectation = expected
-        self._answers = Expected(expected.phrases)
-        self._executor = executor
-        self._timeout_s = timeout_s
-        self._lock = threading.Lock()  # one decode at a time, in the order of feeding
-        self._waiting: list[bytes] = []
         self._parts: list[_Part] = []
         self._fresh = False  # speech came since the last result
         self._peak_dbov = -90.0
-        self._cpu_s = 0.0
-        self._over = False
 
-    def feed(self, pcm: bytes) -> None:
-        """Take the next speech; decoding happens elsewhere."""
-        if self._over or not pcm:
-            return
-        self._waiting.append(pcm)
-        self._executor.submit(self._decode)
+    def _take(self, pcm: bytes) -> None:
+        """Where Vosk itself sees an end, its words are kept and it goes on."""
+        if not self._fresh:
+            self._fresh = not sound.is_quiet(pcm, self._rate_hz, self._peak_dbov)
+        self._peak_dbov = max(self._peak_dbov, sound.peak_dbov(pcm, self._rate_hz))
+        if self._engine.AcceptWaveform(self._doubler(pcm) if self._doubler else pcm):
+            self._keep(self._engine.Result())
 
-    def ending(self) -> None:
-        """Return None: it has no encoder to tell from."""
-
-    def result(self, *, final: bool) -> Transcript:
-        """Return the words so far. What comes after a speculative result is added to it."""
-        if self._over:
-            raise RecognitionError("the stream is over", hint="open a new one for the next utterance")
-        self._over = final
-        done: Future[Transcript] = self._executor.submit(self._result)
-        try:
-            return done.result(self._timeout_s)
-        except TimeoutError as late:
-            raise RecognitionError(
-                f"no result within {self._timeout_s:g} s", hint="take fewer calls, or a smaller model"
-            ) from late
-
-    def abort(self) -> None:
-        """Throw the stream away."""
-        self._over = True
-        self._waiting.clear()
-
-    def _decode(self) -> None:
-        with self._lock:
-            self._take()
-
-    def _take(self) -> None:
-        """Decode what waits. Where Vosk itself sees an end, its words are kept and it goes on."""
-        began = time.thread_time()
-        while self._waiting:
-            pcm = self._waiting.pop(0)
-            if not self._fresh:
-                self._fresh = not sound.is_quiet(pcm, self._rate_hz, self._peak_dbov)
-            self._peak_dbov = max(self._peak_dbov, sound.peak_dbov(pcm, self._rate_hz))
-            if self._engine.AcceptWaveform(self._doubler(pcm) if self._doubler else pcm):
-                self._keep(self._engine.Result())
-        self._cpu_s += time.thread_time() - began
-
-    def _result(self) -> Transcript:
-        with self._lock:
-            self._take()
-            began = time.thread_time()
-            if self._fresh:
-                self._keep(self._engine.FinalResult())
-                self._fresh = False
-            raw = normalise(" ".join(part["word"] for part in self._parts))
-            confidence = _mean([part["conf"] for part in self._parts])
-            words = tuple(
-                Word(part["word"], part["start"], part["end"], part["conf"]) for part in self._parts
-            )
-            corrected = self._answers.correct(raw)
-            if corrected.method == "1-best":
-                corrected = choose(self._expectation, [(raw, 0.0)])
-            self._cpu_s += time.thread_time() - began
-            return Transcript(
-                corrected.text,
-                words,
-                "native",
-                confidence,
-                self._name,
-                self._cpu_s,
-                raw_text=raw,
-                method=corrected.method,
-            )
+    def _read(self, *, final: bool) -> Transcript:
+        if self._fresh:
+            self._keep(self._engine.FinalResult())
+            self._fresh = False
+        raw = normalise(" ".join(part["word"] for part in self._parts))
+        words = tuple(Word(part["word"], part["start"], part["end"], part["conf"]) for part in self._parts)
+        believed = self._believed(raw)
+        return Transcript(
+            believed.text,
+            words,
+            "native",
+            _mean([part["conf"] for part in self._parts]),
+            self._name,
+            self._spent_s(),
+            raw_text=raw,
+            method=believed.method,
+        )
 
     def _keep(self, result: str) -> None:
         self._parts += json.loads(result).get("result", [])
