@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.integration.test_sipp import INVITE, TALK, a_law, channels, sdp, sipp
+from tests.integration.sipp import INVITE, a_law, channels, needs_sipp, sdp, sipp, speaks, talk
 from voicebot import bootstrap
 from voicebot.domain.audio import FRAME_BYTES
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
@@ -28,7 +27,7 @@ from voicebot.store.session import Database
 pytestmark = [
     pytest.mark.acceptance,
     pytest.mark.timeout(180),
-    pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed (apt install sip-tester)"),
+    needs_sipp,
 ]
 
 SAID = "我现在有事，不要说了。"
@@ -41,14 +40,13 @@ async def test_a_pbx_passes_a_call_in_and_finds_it_in_the_database(
     settings = Settings(home=tmp_path, sip_port=0, rtp_port=0, inference_port=0, line_port=0, calls=1)
     campaign, contact = on_a_list(settings, database)
     (tmp_path / "speech.alaw").write_bytes(a_law(speech()))
-    media = '<nop><action><exec rtp_stream="speech.alaw,1,8"/></action></nop>'
     headers = f"{campaign}\n      X-Contact-Id: {contact}"
     invite = INVITE.format(campaign=headers, sdp=sdp("[rtpstream_audio_port]"))
     invite = invite.replace("      X-Attempt-Id: 42\n", "")
     async with Supervisor(settings, database_url, tmp_path / "logs") as house:
         uri = house.lines[0].facts["sip_uri"]
         status, output = await sipp(
-            tmp_path, invite + TALK.format(media=media).replace("15000", "60000"), uri, "-timeout", "90"
+            tmp_path, invite + talk(speaks("speech.alaw"), 60_000), uri, "-timeout", "90"
         )
         assert status == 0, output
         call = await stored(database, campaign)

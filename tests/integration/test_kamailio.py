@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.sipp import free_port
 from tests.integration.telephone import Telephone
-from tests.integration.test_sipp import free_port
 from voicebot.domain.errors import SettingsError
 from voicebot.service.fleet import dispatcher_list
 from voicebot.store.workers import LINE, Worker

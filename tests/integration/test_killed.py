@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.integration.test_sipp import free_port
+from tests.integration.sipp import free_port
 from voicebot import bootstrap
 from voicebot.domain.users import Role, User
 from voicebot.service.child import Child

@@ -2,156 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
-import shutil
-import socket
-import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from tests.integration.phone import voice
 from tests.integration.scripted import Line, Memory, Server
+from tests.integration.sipp import (
+    INVITE,
+    a_law,
+    channels,
+    free_port,
+    needs_sipp,
+    refused,
+    sdp,
+    sipp,
+    speaks,
+    talk,
+)
 from tests.integration.telephone import loudness_of
 from tests.integration.test_line_worker import ended, running
 from voicebot.domain.call import EndCause
 from voicebot.domain.script import Action
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed (apt install sip-tester)"),
-]
-
-SDP = """v=0
-      o=sipp 1 1 IN IP4 127.0.0.1
-      s=-
-      c=IN IP4 127.0.0.1
-      t=0 0
-      m=audio {port} RTP/AVP {codecs}
-      {maps}"""
-
-INVITE = """<?xml version="1.0" encoding="UTF-8"?>
-<scenario name="caller">
-  <send retrans="500"><![CDATA[
-      INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-      Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-      From: <sip:13800000000@[local_ip]:[local_port]>;tag=[call_number]
-      To: <sip:[service]@[remote_ip]:[remote_port]>
-      Call-ID: [call_id]
-      CSeq: 1 INVITE
-      Contact: <sip:13800000000@[local_ip]:[local_port]>
-      Max-Forwards: 70
-      X-Campaign-Id: {campaign}
-      X-Attempt-Id: 42
-      Content-Type: application/sdp
-      Content-Length: [len]
-
-      {sdp}
-  ]]></send>
-  <recv response="100" optional="true"/>
-  <recv response="180" optional="true"/>
-"""
-
-TALK = """  <recv response="200" rrs="true"/>
-  <send><![CDATA[
-      ACK [next_url] SIP/2.0
-      Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-      [last_From:]
-      [last_To:]
-      [last_Call-ID:]
-      CSeq: 1 ACK
-      Max-Forwards: 70
-      Content-Length: 0
-
-  ]]></send>
-  {media}
-  <recv request="BYE" timeout="15000"/>
-  <send><![CDATA[
-      SIP/2.0 200 OK
-      [last_Via:]
-      [last_From:]
-      [last_To:]
-      [last_Call-ID:]
-      [last_CSeq:]
-      Content-Length: 0
-
-  ]]></send>
-</scenario>
-"""
-
-REFUSED = """  <recv response="{status}">
-    <action>
-      <ereg regexp="{header}" search_in="msg" check_it="true" assign_to="found"/>
-      <log message="[$found]"/>
-    </action>
-  </recv>
-  <send><![CDATA[
-      ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-      Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-      [last_From:]
-      [last_To:]
-      [last_Call-ID:]
-      CSeq: 1 ACK
-      Max-Forwards: 70
-      Content-Length: 0
-
-  ]]></send>
-</scenario>
-"""
-
-
-def sdp(port: str, codecs: str = "8", maps: str = "a=rtpmap:8 PCMA/8000") -> str:
-    return SDP.format(port=port, codecs=codecs, maps=maps)
-
-
-def a_law(pcm: bytes) -> bytes:
-    """Return 16-bit PCM as G.711 A-law."""
-    coded = io.BytesIO()
-    soundfile.write(coded, np.frombuffer(pcm, "<i2"), 8000, format="RAW", subtype="ALAW")
-    return coded.getvalue()
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def errors_in(folder: Path) -> str:
-    """Return what SIPp complained about."""
-    return "".join(file.read_text() for file in folder.glob("*_errors.log"))
-
-
-async def sipp(folder: Path, scenario: str, uri: str, *more: str) -> tuple[int, str]:
-    """Run one call of a scenario; return SIPp's exit status (0 = as expected) and what it printed."""
-    path = folder / "scenario.xml"
-    path.write_text(scenario)
-    process = await asyncio.create_subprocess_exec(
-        "sipp", uri.partition("@")[2], "-sf", str(path), "-m", "1", "-i", "127.0.0.1", "-s", "campaign",
-        "-p", str(free_port()), "-timeout", "25", "-timeout_error", "-trace_err", *more,
-        cwd=folder,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={"TERM": "xterm", "PATH": "/usr/bin:/bin"},
-    )  # fmt: skip  # options and their values in a line
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode(errors="replace")[-3000:] + errors_in(folder)
-
-
-def channels(path: Path) -> tuple[bytes, bytes]:
-    with wave.open(str(path)) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    return samples[0::2].tobytes(), samples[1::2].tobytes()
+pytestmark = [pytest.mark.integration, needs_sipp]
 
 
 async def test_sipp_speaks_and_is_answered(tmp_path: Path) -> None:
     (tmp_path / "speech.alaw").write_bytes(a_law(bytes(16 * 1800) + voice(1000) + bytes(16 * 3000)))
-    media = '<nop><action><exec rtp_stream="speech.alaw,1,8"/></action></nop>'
-    scenario = INVITE.format(campaign="c-1", sdp=sdp("[rtpstream_audio_port]")) + TALK.format(media=media)
+    scenario = INVITE.format(campaign="c-1", sdp=sdp("[rtpstream_audio_port]")) + talk(speaks("speech.alaw"))
     server = Server([Line(1000, 800), Line(700, 500, Action.HANG_UP)])
     journal = Memory()
     async with running(server, journal, recordings=tmp_path) as worker:
@@ -168,7 +48,7 @@ async def test_sipp_speaks_and_is_answered(tmp_path: Path) -> None:
 
 async def test_sipp_hears_the_prompt(tmp_path: Path) -> None:
     """SIPp echoes what it hears: the prompt comes back as the customer's voice."""
-    scenario = INVITE.format(campaign="c-1", sdp=sdp("[media_port]")) + TALK.format(media="")
+    scenario = INVITE.format(campaign="c-1", sdp=sdp("[media_port]")) + talk()
     server, journal = Server([Line(1000, 1500, Action.HANG_UP)]), Memory()
     async with running(server, journal, recordings=tmp_path) as worker:
         status, output = await sipp(
@@ -191,15 +71,14 @@ async def test_sipp_hears_the_prompt(tmp_path: Path) -> None:
 async def test_sipp_is_refused_with_a_reason(
     tmp_path: Path, campaign: str, offer: str, status: int, header: str
 ) -> None:
-    refused = REFUSED.format(status=status, header=header.replace('"', "&quot;"))
-    scenario = INVITE.format(campaign=campaign, sdp=offer) + refused
+    scenario = INVITE.format(campaign=campaign, sdp=offer) + refused(status, header)
     async with running(Server([Line()])) as worker:
         code, output = await sipp(tmp_path, scenario, worker.sip_uri)
     assert code == 0, output
 
 
 async def test_a_caller_without_rtp_is_released_while_nothing_else_breaks(tmp_path: Path) -> None:
-    scenario = INVITE.format(campaign="c-1", sdp=sdp("9")) + TALK.format(media="")
+    scenario = INVITE.format(campaign="c-1", sdp=sdp("9")) + talk()
     journal = Memory()
     async with running(Server([Line(1000, 9000)]), journal, no_media_s=1.0) as worker:
         status, output = await sipp(tmp_path, scenario, worker.sip_uri)

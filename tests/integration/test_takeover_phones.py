@@ -13,9 +13,9 @@ import pytest
 from tests.integration.baresip import MODULES, Baresip
 from tests.integration.phone import tone
 from tests.integration.scripted import Memory, Server
+from tests.integration.sipp import ANSWERED, INVITE, a_law, needs_sipp, request, sdp, sipp, speaks
 from tests.integration.telephone import loudness_of
 from tests.integration.test_line_worker import ended, until
-from tests.integration.test_sipp import INVITE, a_law, sdp, sipp
 from tests.integration.test_takeover import OVER, Desk, running
 from voicebot.domain.call import CallRequest, Direction, EndCause, Rejection
 from voicebot.domain.people import TakeoverKind, TakeoverResult
@@ -79,46 +79,16 @@ async def test_two_phones_hear_each_other_whichever_way_they_are_joined(
         assert record.cause is EndCause.TRANSFERRED
 
 
-REFUSING = """  <recv response="200" rrs="true"/>
-  <send><![CDATA[
-      ACK [next_url] SIP/2.0
-      Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-      [last_From:]
-      [last_To:]
-      [last_Call-ID:]
-      CSeq: 1 ACK
-      Max-Forwards: 70
-      Content-Length: 0
-
-  ]]></send>
-  <nop><action><exec rtp_stream="speech.alaw,-1,8"/></action></nop>
-  <recv request="REFER" timeout="15000"/>
-  <send><![CDATA[
-      SIP/2.0 405 Method Not Allowed
-      [last_Via:]
-      [last_From:]
-      [last_To:]
-      [last_Call-ID:]
-      [last_CSeq:]
-      Content-Length: 0
-
-  ]]></send>
-  <recv request="BYE" timeout="20000"/>
-  <send><![CDATA[
-      SIP/2.0 200 OK
-      [last_Via:]
-      [last_From:]
-      [last_To:]
-      [last_Call-ID:]
-      [last_CSeq:]
-      Content-Length: 0
-
-  ]]></send>
-</scenario>
-"""
+REFUSING = (
+    ANSWERED
+    + speaks("speech.alaw", times=-1)
+    + request("REFER", "405 Method Not Allowed")
+    + request("BYE", timeout_ms=20_000)
+    + "</scenario>\n"
+)
 
 
-@pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed (apt install sip-tester)")
+@needs_sipp
 @pytest.mark.parametrize("kind", [TakeoverKind.BLIND, TakeoverKind.ATTENDED])
 async def test_behind_a_trunk_that_refuses_refer_the_agent_is_bridged(
     tmp_path: Path, agent: Baresip, kind: TakeoverKind

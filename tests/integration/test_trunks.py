@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.sipp import free_port
 from tests.integration.telephone import Telephone
-from tests.integration.test_sipp import free_port
 from voicebot.domain.call import EndCause
 from voicebot.domain.trunk import Srtp, Transport, Trunk
 from voicebot.telephony import Ended, LegEvent, UserAgent, UserAgentConfig
