@@ -27,6 +27,7 @@ PERSON = "person"
 LABELS = (PERSON, *(status.value for status in NumberStatus if status is not NumberStatus.FAX))
 SURE = 0.95  # probability from which a machine speaks
 NAMED = 0.5  # share of a status from which it is told
+GUESSED = 0.3  # share from which it is taken where nothing more is said
 _UNKNOWN = LABELS.index(NumberStatus.UNKNOWN.value)
 
 
@@ -55,7 +56,11 @@ class WordingModel:
             return known
         if known is None and heard.machine < SURE:
             return None
-        return Told(heard.kind if heard.share >= NAMED else NumberStatus.UNKNOWN, heard.kind)
+        if heard.share >= NAMED:
+            return Told(heard.kind, heard.kind)
+        # a vacant number is never called again, so that is not guessed
+        guessed = heard.share >= GUESSED and heard.kind is not NumberStatus.VACANT
+        return Told(NumberStatus.UNKNOWN, heard.kind if guessed else NumberStatus.UNKNOWN)
 
     def heard(self, text: str) -> Heard:
         """Judge a text of Mandarin as a recogniser writes it, which may break off. Some 0.2 ms."""
