@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from voicebot.call.worker import LineWorker
     from voicebot.domain.trunk import Trunk
     from voicebot.registry.playbooks import PlaybookDirectories
+    from voicebot.speech.answering.announcement import Teller
     from voicebot.speech.recognition.engines import Choice
     from voicebot.speech.synthesis.clips import ClipLibrary
     from voicebot.speech.synthesis.prompts import PromptCache
@@ -276,7 +277,23 @@ def pipeline(settings: Settings, progress: Callable[[int, int], None] | None = N
         prompts(settings),
         playbooks(settings),
         endpoints(settings),
+        machines(settings),
     )
+
+
+def machines(settings: Settings) -> Teller:
+    """Return what knows by its words that a machine answers: the trained model, or the table alone."""
+    import structlog
+
+    from voicebot.domain.errors import ModelError
+    from voicebot.speech.answering.announcement import by_table
+    from voicebot.speech.answering.wording import WordingModel
+
+    try:
+        return WordingModel.load(model_roots(settings)).told
+    except ModelError as absent:
+        structlog.get_logger().warning("no answering model: known announcements alone", why=str(absent))
+        return by_table
 
 
 # -- voice --

@@ -16,6 +16,7 @@ from voicebot.call.overhearing import Overhearing
 from voicebot.domain.answering import AnsweredBy, Finding, NumberStatus, cause_of, disposition_of
 from voicebot.domain.audio import FRAME_BYTES
 from voicebot.domain.call import Disposition, EndCause, IntentLevel, Outcome, PromptRef
+from voicebot.speech.answering.announcement import Teller, Told, by_table
 from voicebot.speech.answering.detector import AnsweringDetector, Words
 from voicebot.speech.answering.tones import Signal, ToneEar, signal
 from voicebot.speech.segmentation.vad import VoiceDetector
@@ -119,22 +120,6 @@ def test_an_announcement_tells_the_numbers_status(text: str, status: NumberStatu
 
 
 @pytest.mark.parametrize(
-    ("text", "status"),
-    [
-        ("对不起您拨打的电话与关节", NumberStatus.SWITCHED_OFF),
-        ("您好您播打的电话以情形", NumberStatus.SUSPENDED),
-        ("您好，您拨打的用户正在通过", NumberStatus.BUSY),
-        ("您好。谢陆正盲。请稍后再步", NumberStatus.CONGESTED),
-        ("您好您播打的用户暂时无法", NumberStatus.UNKNOWN),
-        ("您好您不打的电话正", NumberStatus.UNKNOWN),
-        ("您好，您拨打的用户", NumberStatus.UNKNOWN),
-    ],
-)
-def test_an_announcement_is_told_even_when_it_is_half_heard(text: str, status: NumberStatus) -> None:
-    assert announced(text, half_heard=True) is status
-
-
-@pytest.mark.parametrize(
     "text",
     [
         *("喂，你好", "我在打电话呢，等会儿再说", "我手机快没电了要关机了", "我现在不方便接电话", "你打错了"),
@@ -144,14 +129,13 @@ def test_an_announcement_is_told_even_when_it_is_half_heard(text: str, status: N
 )
 def test_a_person_is_no_announcement(text: str) -> None:
     assert announced(text) is None
-    assert announced(text, half_heard=True) is None
 
 
 class Listener:
     """Feeds a detector; what is wanted is heard as `said(age_ms)`."""
 
-    def __init__(self, said: Callable[[int], str]) -> None:
-        self.detector = AnsweringDetector()
+    def __init__(self, said: Callable[[int], str], tells: Teller = by_table) -> None:
+        self.detector = AnsweringDetector(tells)
         self.wanted: list[Words] = []
         self._said = said
         self._voice = VoiceDetector()
@@ -196,6 +180,15 @@ def test_an_announcement_that_never_says_why_is_still_no_person() -> None:
     listener.detector.answered()
     found = listener.hears(voice(3000) + bytes(16000 * 4))
     assert facts(found)[-1] == (AnsweredBy.ANNOUNCEMENT, NumberStatus.UNKNOWN, True)
+
+
+def test_where_the_kind_stays_uncertain_the_likeliest_is_taken() -> None:
+    listener = Listener(lambda _: "", lambda _: Told(NumberStatus.UNKNOWN, NumberStatus.BUSY))
+    listener.detector.answered()
+    assert facts(listener.hears(voice(3000) + bytes(16000 * 4))) == [
+        (AnsweredBy.ANNOUNCEMENT, NumberStatus.UNKNOWN, False),
+        (AnsweredBy.ANNOUNCEMENT, NumberStatus.BUSY, True),
+    ]
 
 
 def test_who_can_not_take_the_call_may_be_a_mailbox_that_comes_to_the_point_later() -> None:

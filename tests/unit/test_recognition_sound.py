@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,3 +106,26 @@ def test_a_failing_decode_is_told_to_who_waits_and_the_worker_goes_on() -> None:
         pool.submit(lambda number: number / 0, urgent=True).result(5)
     assert pool.submit(lambda number: number + 1, urgent=True).result(5) == 2
     pool.close()
+
+
+def test_a_process_that_ends_waits_for_what_is_decoded_and_drops_what_waits(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    program = f"""
+import pathlib, threading, time
+from voicebot.speech.recognition.pool import DecoderPool
+
+begun = threading.Event()
+def work(name):
+    begun.set()
+    time.sleep(0.5)
+    with pathlib.Path({str(done)!r}).open("a") as file:
+        file.write(name)
+
+pool = DecoderPool([None], "test")
+pool.submit(lambda _: work("first"), urgent=True)
+pool.submit(lambda _: work("second"), urgent=True)
+begun.wait()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+    assert ended.returncode == 0
+    assert done.read_text() == "first"

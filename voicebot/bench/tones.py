@@ -21,6 +21,7 @@ from voicebot.domain.speech import Expectation
 from voicebot.registry import resources
 from voicebot.settings import Settings
 from voicebot.simulate import announcements, signals
+from voicebot.speech.answering.announcement import Teller, by_table
 from voicebot.speech.answering.detector import AnsweringDetector
 from voicebot.speech.answering.person import SpeechRun, SpeechTuning
 from voicebot.speech.segmentation.vad import VoiceDetector
@@ -32,6 +33,7 @@ GAP_S = 0.8  # between a network's repetitions
 SOUND = 1000  # a sample above the line's own noise
 NOISE_DB = 15.0  # speech above the noise in the noisy condition
 APART = "announcements and mailboxes written apart"
+PATIENCE_S = 300.0  # for a reading: figures are of audio, so a busy machine may take its time
 SENTENCES = 120  # of read speech, unless --limit says otherwise
 _TONES: Mapping[signals.ToneName, NumberStatus | None] = {
     "busy": NumberStatus.BUSY,
@@ -87,19 +89,19 @@ def run(options: Options) -> Result:
 
     --limit bounds each group; --set noise=DB changes the noisy condition.
     """
-    settings = Settings()
-    ears = bootstrap.recognizer(settings)
+    settings = Settings().model_copy(update={"asr_timeout_s": PATIENCE_S})
+    ears, tells = bootstrap.recognizer(settings), bootstrap.machines(settings)
     noise_db = float(options.extra.get("noise", NOISE_DB))
     dice = np.random.default_rng(options.seed)
     calls = [*_machines(), *_machines("announcements_apart", APART), *_tones(), *_people(options)]
     groups: dict[str, list[Judged]] = {}
     for call in _limited(calls, options):
-        groups.setdefault(call.group, []).append(judge(call, ears))
+        groups.setdefault(call.group, []).append(judge(call, ears, tells))
     for call in _limited(_machines(), options):
         noisy = Call(
             f"{call.group}, noise {noise_db:.0f} dB below", call.status, _noisy(call.audio, noise_db, dice)
         )
-        groups.setdefault(noisy.group, []).append(judge(noisy, ears))
+        groups.setdefault(noisy.group, []).append(judge(noisy, ears, tells))
     clean = [one for judged in groups.values() for one in judged if "noise" not in one.call.group]
     spoken = [one for one in clean if one.call.group in ("announcements", "mailboxes", APART)]
     people = [one for one in clean if one.call.group.startswith("people")]
@@ -121,9 +123,9 @@ def run(options: Options) -> Result:
     )
 
 
-def judge(call: Call, ears: Recognizer) -> Judged:
+def judge(call: Call, ears: Recognizer, tells: Teller = by_table) -> Judged:
     """Let the detector hear a call, as inference does."""
-    detector, voice, run_ = AnsweringDetector(), VoiceDetector(), SpeechRun()
+    detector, voice, run_ = AnsweringDetector(tells), VoiceDetector(), SpeechRun()
     if call.answered:
         detector.answered()
     findings: list[Finding] = []

@@ -87,7 +87,11 @@ class LocalConversation:
             return
         if self._overhearing is None:
             self._overhearing = Overhearing(
-                self._pipeline.overhear, self._executor, lambda found: self._on_finding(found), self._message
+                self._pipeline.overhear,
+                self._executor,
+                lambda found: self._on_finding(found),
+                self._message,
+                self._pipeline.tells,
             )
         self._overhearing.push(pcm, answered=answered)
 

@@ -13,6 +13,7 @@ from voicebot.domain.answering import AnsweredBy, Finding
 from voicebot.domain.audio import FRAME_BYTES
 from voicebot.domain.call import PromptRef
 from voicebot.domain.errors import VoicebotError
+from voicebot.speech.answering.announcement import Teller, by_table
 from voicebot.speech.answering.detector import AnsweringDetector
 from voicebot.speech.segmentation.vad import VoiceDetector
 
@@ -28,6 +29,7 @@ class Overhearing:
         executor: Executor,
         tell: Callable[[Finding], None],
         message: Callable[[], PromptRef | None] = lambda: None,
+        tells: Teller = by_table,
     ) -> None:
         """Begin with nothing heard.
 
@@ -36,12 +38,13 @@ class Overhearing:
             executor: threads for what blocks.
             tell: takes findings, in the event loop.
             message: returns what is left for a mailbox, None to leave nothing; called in a thread.
+            tells: knows a machine by its words.
         """
         self._read = read
         self._executor = executor
         self._tell = tell
         self._message = message
-        self._detector = AnsweringDetector()
+        self._detector = AnsweringDetector(tells)
         self._voice = VoiceDetector()
         self._waiting: list[tuple[bytes, bool]] = []
         self._answered = False

@@ -44,6 +44,7 @@ from voicebot.domain.ports import (
 from voicebot.domain.script import Action, Playbook, Style
 from voicebot.domain.speech import Expectation, Prosody, Transcript, Utterance, UtteranceKind
 from voicebot.domain.understanding import Understanding
+from voicebot.speech.answering.announcement import Teller, by_table
 
 CANDIDATES = 5
 
@@ -79,8 +80,14 @@ class Pipeline:
         prompts: PromptStore,
         playbooks: PlaybookSource,
         endpoints: EndpointScorer | None = None,
+        tells: Teller = by_table,
     ) -> None:
-        """Join the stages. Without `endpoints`, ends of turns are told by silence alone."""
+        """Join the stages.
+
+        Without `endpoints`, ends of turns are told by silence alone; without `tells`, machines that answer by
+        known wording alone.
+        """
+        self.tells = tells
         self._endpoints = endpoints
         self._recognizer = recognizer
         self._analyzer = analyzer

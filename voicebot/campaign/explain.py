@@ -138,13 +138,19 @@ def _consent(contact: Contact) -> str:
     consent = contact.consent
     if consent is None:
         return "没有"
-    expires = f"，到期 {consent.expires_at:%Y-%m-%d}" if consent.expires_at else ""
-    return f"{consent.scope}，凭证 {consent.evidence}，{consent.given_at:%Y-%m-%d}{expires}"
+    expires = f"，到期 {_there(consent.expires_at, contact.zone):%Y-%m-%d}" if consent.expires_at else ""
+    given = _there(consent.given_at, contact.zone)
+    return f"{consent.scope}，凭证 {consent.evidence}，{given:%Y-%m-%d}{expires}"
 
 
 def local(at: datetime, zone: str) -> str:
     """Return a time as the customer's clock shows it; in UTC where the zone is not known."""
+    there = _there(at, zone)
+    return f"{there:%m-%d %H:%M} UTC" if there.tzinfo is UTC else f"{there:%m-%d %H:%M}（客户当地）"
+
+
+def _there(at: datetime, zone: str) -> datetime:
     try:
-        return f"{at.astimezone(ZoneInfo(zone)):%m-%d %H:%M}（客户当地）"
+        return at.astimezone(ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return f"{at:%m-%d %H:%M} UTC"
+        return at.astimezone(UTC)

@@ -185,7 +185,7 @@ def import_(
 ) -> None:
     """Add contacts from a CSV or XLSX file. Doing it again adds nobody twice; bad rows go to a file."""
     settings = Settings()
-    aside = errors or file.with_name(f"{file.stem}.errors.csv")
+    aside = errors or file.with_name(f"{file.name}.errors.csv")
     console = Console()
     with stored(settings) as store, Bar(console=console, transient=True) as bar:
         with store.transaction() as session:

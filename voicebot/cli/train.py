@@ -194,6 +194,38 @@ def relation(
     _show(relation_training.train(lessons, target, trust=trust, seed=seed), target)
 
 
+@train_app.command()
+def answering(
+    talk: Annotated[
+        Path, typer.Argument(help="JSON of dialogues in CrossWOZ's shape, or a line of text each")
+    ],
+    out: Annotated[Path | None, typer.Option(help="folder to write: <models>/answering/<version>")] = None,
+    wordings: Annotated[Path | None, typer.Option(help="YAML of wordings; default: the shipped file")] = None,
+    seed: Annotated[int, typer.Option(help="of every random choice")] = 1,
+) -> None:
+    """Train what knows by its words that a machine answered a call. Takes some minutes.
+
+    The wordings of machines, and of people who pick up, come from a grammar; what people say otherwise from
+    the talk and the playbooks' example lines.
+
+    Examples:
+      voicebot train answering dialogue/crosswoz-dev.json
+      voicebot train answering talk.txt --wordings my_networks.yaml
+    """
+    from voicebot.speech.answering import grammar, training
+
+    settings = Settings()
+    target = out or models.next_version(model_roots(settings), "answering")
+    _version(target)
+    source = playbooks(settings)
+    scripts = [script for key in source.ids() for script in source.get(key).scripts.values()]
+    examples = [line for script in scripts for line in script.examples]
+    said = [*training.read_talk(talk), *examples]
+    words = grammar.load(wordings or grammar.SHIPPED)
+    told = f"{talk.name} and the playbooks' example lines"
+    _show(training.train(words, said, target, seed=seed, data=told), target)
+
+
 def _version(out: Path) -> None:
     if not models.is_version(out.name):
         raise DataError(f"{out.name!r} is no version", hint="end --out with a number such as 2 or 1.3")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from voicebot.domain.answering import NumberStatus
 from voicebot.speech.answering.person import SpeechRun
 from voicebot.text.announcements import announced, may_offer_mailbox
 
 # Of a stretch's age. Networks name the number in the first second and a half, the reason in the next.
-READ_MS = (1500, 2200, 3200, 4400, 6000, 8000, 10_000, 13_000, 17_000, 22_000, 28_000, 35_000)
+READ_MS = (1500, 1950, 2400, 3200, 4400, 6000, 8000, 10_000, 13_000, 17_000, 22_000, 28_000, 35_000)
 LEAST_VOICE = 0.45  # share of a stretch's age; less is music, noise or breath
 _END_SILENCE_MS = 400  # a stretch that has paused is read at once
 _END_NEW_MS = 600  # of it that was not read yet
@@ -15,15 +18,34 @@ KIND_MS = 4000  # within which an announcement says why
 MAILBOX_MS = 8000  # within which one that may offer a mailbox does
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What words tell of the number, where no person says them."""
+
+    status: NumberStatus  # UNKNOWN: the kind was not said yet
+    likeliest: NumberStatus  # of the kinds, if no more is said
+
+
+Teller = Callable[[str], Told | None]  # None: a person may be speaking
+
+
+def by_table(text: str) -> Told | None:
+    """Tell the wording that is known for certain."""
+    found = announced(text)
+    return None if found is None else Told(found, found)
+
+
 class Reading:
     """The words of the stretch of speech that is being said."""
 
-    def __init__(self) -> None:
+    def __init__(self, tells: Teller) -> None:
         """Begin with nothing read."""
+        self._tells = tells
         self._read_ms = 0  # of the stretch's age
         self._steps = 0
         self.status: NumberStatus | None = None
         self.otherwise = NumberStatus.UNKNOWN  # what it is if no more is said
+        self.may_be_mailbox = False  # which has not come to the point
         self.known_ms = 0  # of the stretch, when it was known to be no person
         self.looked = 0  # readings of this stretch
 
@@ -46,11 +68,12 @@ class Reading:
 
     def take(self, text: str, age_ms: int, *, answered: bool) -> None:
         """Take the words of the stretch up to an age. A kind once heard is kept."""
-        found = announced(text, half_heard=True)
-        if found is None:
+        told = self._tells(text)
+        if told is None:
             return
+        found, self.otherwise = told.status, told.likeliest
         if answered and found is not NumberStatus.MAILBOX and may_offer_mailbox(text):
-            self.otherwise = found  # whoever picked up may be a mailbox that has not come to the point
+            self.may_be_mailbox = True
             found = NumberStatus.UNKNOWN
         if self.status is None:
             self.known_ms = age_ms

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from voicebot.domain.answering import AnsweredBy, Finding, NumberStatus
 from voicebot.domain.audio import FRAME_BYTES, FRAME_MS
-from voicebot.speech.answering.announcement import KIND_MS, MAILBOX_MS, Reading
+from voicebot.speech.answering.announcement import KIND_MS, MAILBOX_MS, Reading, Teller, by_table
 from voicebot.speech.answering.machine import MailboxWait
 from voicebot.speech.answering.person import SpeechRun
 from voicebot.speech.answering.tones import Signal, ToneEar, signal
@@ -39,14 +39,15 @@ class Words:
 class AnsweringDetector:
     """What answers one call. Early media and the time after the answer are one audio, `answered` marks it."""
 
-    def __init__(self) -> None:
-        """Begin with nothing heard."""
+    def __init__(self, tells: Teller = by_table) -> None:
+        """Begin with nothing heard. `tells` knows a machine by its words."""
+        self._tells = tells
         self.now_ms = 0
         self.done = False  # nothing more will be found
         self._answered = False
         self._tones = ToneEar()
         self._run = SpeechRun()
-        self._reading = Reading()
+        self._reading = Reading(self._tells)
         self._mailbox: MailboxWait | None = None
         self._heard = bytearray()  # the newest audio, for the recogniser
         self._last: Finding | None = None
@@ -57,7 +58,7 @@ class AnsweringDetector:
     def answered(self) -> None:
         """The call is answered: who spoke before was the network."""
         self._answered = True
-        self._run, self._reading = SpeechRun(), Reading()
+        self._run, self._reading = SpeechRun(), Reading(self._tells)
         self._onset_ms = 0
         self._heard.clear()
 
@@ -115,7 +116,7 @@ class AnsweringDetector:
         if self.done:
             return
         announced = self._reading.status is NumberStatus.UNKNOWN
-        patience_ms = KIND_MS if self._reading.otherwise is NumberStatus.UNKNOWN else MAILBOX_MS
+        patience_ms = MAILBOX_MS if self._reading.may_be_mailbox else KIND_MS
         late = self.now_ms - (self._last.at_ms if self._last else 0) >= patience_ms
         silent = self._run.silence_ms >= 1500
         if announced and (late or silent) and self._last is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import queue
 import threading
@@ -39,6 +40,7 @@ class DecoderPool(Generic[D]):
         ]
         for thread in self._threads:
             thread.start()
+        atexit.register(self._leave)
 
     def submit(self, work: Callable[[D], R], *, urgent: bool) -> Future[R]:
         """Queue work that needs a decoder. A future that is cancelled before its turn is skipped."""
@@ -58,10 +60,24 @@ class DecoderPool(Generic[D]):
 
     def close(self) -> None:
         """End the threads after the work that is queued."""
+        atexit.unregister(self._leave)
         for _ in self._threads:
             self._jobs.put(_Job(_LAST, next(self._count), None))
         for thread in self._threads:
             thread.join(timeout=30)
+
+    def _leave(self) -> None:
+        """Drop what waits and end the threads, as the process ends.
+
+        A thread that came back from C++ later would be ended by the interpreter in the middle of it, which
+        aborts the process.
+        """
+        while True:
+            try:
+                self._jobs.get_nowait().future.cancel()
+            except queue.Empty:
+                break
+        self.close()
 
     def _serve(self, decoder: D) -> None:
         while (job := self._jobs.get()).work is not None:
