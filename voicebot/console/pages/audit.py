@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from nicegui import ui
 
@@ -14,6 +15,7 @@ from voicebot.domain.users import Right
 from voicebot.store.audit import AuditEntry, AuditRepository
 
 PAGE = 100
+FIELDS = ("actor", "action", "subject")
 
 
 def register(pages: Pages) -> None:
@@ -23,16 +25,28 @@ def register(pages: Pages) -> None:
     async def audit(visitor: Visitor) -> None:
         t = visitor.t
         heading(t("nav.audit"))
-        asked = {key: visitor.asked.get(key, "") for key in ("actor", "action", "subject")}
-        fields = {}
-        with ui.element("form").props('method="get" action="/audit"').classes("vb-row"):
-            for key, value in asked.items():
-                fields[key] = ui.input(t(f"audit.{key}"), value=value).props(f'name="{key}"')
-            ui.button(t("frame.search"), icon="search").props("type=submit")
+        asked = {key: visitor.asked.get(key, "") for key in FIELDS}
+        deeds = {"": t("frame.all")} | visitor.section("deed")
+        wanted = asked | {"subject": _written(visitor, asked["subject"])}
+        fields: dict[str, Any] = {}
+        with ui.element("div").classes("vb-row"):
+            fields["actor"] = ui.input(t("audit.actor"), value=asked["actor"])
+            action = asked["action"] if asked["action"] in deeds else ""
+            fields["action"] = ui.select(deeds, value=action, label=t("audit.action"), with_input=True)
+            fields["action"].style("min-width: 14rem")
+            fields["subject"] = ui.input(t("audit.subject"), value=asked["subject"])
+
+            def search() -> None:
+                query = urlencode({key: field.value for key, field in fields.items() if field.value})
+                ui.navigate.to(f"/audit?{query}")
+
+            for key in ("actor", "subject"):
+                fields[key].on("keydown.enter", search)
+            ui.button(t("frame.search"), icon="search", on_click=search)
 
         async def page(before: int) -> list[AuditEntry]:
             return await visitor.query(
-                lambda session: list(AuditRepository(session).find(**asked, before=before, limit=PAGE))
+                lambda session: list(AuditRepository(session).find(**wanted, before=before, limit=PAGE))
             )
 
         shown = await page(0)
@@ -54,7 +68,26 @@ def _row(visitor: Visitor, entry: AuditEntry) -> dict[str, Any]:
         "id": entry.id,
         "at": when(visitor, entry.at, seconds=True),
         "actor": entry.actor,
-        "action": entry.action,
-        "subject": entry.subject,
-        "detail": json.dumps(entry.detail, ensure_ascii=False) if entry.detail else "",
+        "action": visitor.known("deed", entry.action),
+        "subject": _subject(visitor, entry.subject),
+        "detail": "；".join(f"{key}: {_plain(value)}" for key, value in entry.detail.items()),
     }
+
+
+def _subject(visitor: Visitor, subject: str) -> str:
+    kind, _, which = subject.partition(":")
+    word = visitor.known("deed_subject", kind)
+    return f"{word} {which}" if which else word
+
+
+def _written(visitor: Visitor, subject: str) -> str:
+    """Return a subject as it is kept; it may be asked for as the page shows it."""
+    shown, _, which = subject.partition(" ")
+    for kind, word in visitor.section("deed_subject").items():
+        if shown == word:
+            return f"{kind}:{which}" if which else kind
+    return subject
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
