@@ -75,14 +75,14 @@ def test_who_is_on_the_do_not_call_list_is_not_called_even_at_the_own_wish(
     assert claimed(database, settings, made) == []
 
 
-def test_a_number_whose_hour_can_not_be_known_is_not_called_under_real_rules(
+def test_a_number_abroad_is_not_called_where_the_rules_are_chinas(
     database: Database, settings: Settings, campaign: Campaign
 ) -> None:
     real = replace(campaign, policy_pack="CN")
     made = rehearsal.on_own_phone(settings, database, real, "+18005550123", "ann")
     assert claimed(database, settings, made) == []
     with database.transaction() as session:
-        assert session.scalars(text("SELECT refusal FROM contacts")).all() == ["zone_unknown"]
+        assert session.scalars(text("SELECT refusal FROM contacts")).all() == ["region"]
 
 
 def test_what_is_no_number_is_refused_and_leaves_nothing(

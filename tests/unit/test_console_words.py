@@ -12,12 +12,14 @@ import pytest
 
 import voicebot
 import voicebot.console
+from voicebot.campaign.compliance import Reason
 from voicebot.campaign.report_page import STAGES
 from voicebot.console.words import LANGUAGES, known, said, words
 from voicebot.domain.call import Disposition, EndCause
 from voicebot.domain.campaign import CampaignStatus
 from voicebot.domain.dialogue import Relation
 from voicebot.domain.emotion import EmotionLabel
+from voicebot.domain.people import TakeoverReason
 from voicebot.domain.understanding import Situation
 from voicebot.domain.users import Role
 
@@ -51,6 +53,8 @@ def test_every_key_that_pages_name_is_there() -> None:
         ("campaign_status", CampaignStatus),
         ("cause", EndCause),
         ("stage", list(STAGES)),
+        ("refusal", Reason),
+        ("takeover_reason", TakeoverReason),
     ],
 )
 def test_every_value_of_the_domain_has_its_words(section: str, values: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import heading, table, when
 from voicebot.domain.users import Right
 from voicebot.store.audit import AuditEntry, AuditRepository
+from voicebot.store.users import UserRepository
 
 PAGE = 100
 FIELDS = ("actor", "action", "subject")
@@ -49,34 +51,46 @@ def register(pages: Pages) -> None:
                 lambda session: list(AuditRepository(session).find(**wanted, before=before, limit=PAGE))
             )
 
+        users = await visitor.query(lambda session: UserRepository(session).all())
+        names = {user.id: user.name for user in users}
         shown = await page(0)
         columns = ("at", "actor", "action", "subject", "detail")
-        drawn = table([(key, t(f"audit.{key}")) for key in columns], [_row(visitor, one) for one in shown])
+        drawn = table(
+            [(key, t(f"audit.{key}")) for key in columns], [_row(visitor, one, names) for one in shown]
+        )
 
         async def more() -> None:
             nonlocal shown
             shown = await page(shown[-1].id if shown else 0)
-            drawn.add_rows([_row(visitor, one) for one in shown])
+            drawn.add_rows([_row(visitor, one, names) for one in shown])
             button.set_visibility(len(shown) == PAGE)
 
         button = ui.button(t("frame.more"), on_click=visitor.guarded(more)).props("outline")
         button.set_visibility(len(shown) == PAGE)
 
 
-def _row(visitor: Visitor, entry: AuditEntry) -> dict[str, Any]:
+def _row(visitor: Visitor, entry: AuditEntry, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": entry.id,
         "at": when(visitor, entry.at, seconds=True),
-        "actor": entry.actor,
+        "actor": _actor(visitor, entry.actor),
         "action": visitor.known("deed", entry.action),
-        "subject": _subject(visitor, entry.subject),
+        "subject": _subject(visitor, entry.subject, names),
         "detail": "；".join(f"{key}: {_plain(value)}" for key, value in entry.detail.items()),
     }
 
 
-def _subject(visitor: Visitor, subject: str) -> str:
+def _actor(visitor: Visitor, actor: str) -> str:
+    if actor == "rule":
+        return visitor.t("audit.by_rule")
+    kind, _, name = actor.partition(":")
+    return visitor.t("audit.by_token", name=name) if kind == "token" and name else actor
+
+
+def _subject(visitor: Visitor, subject: str, names: Mapping[str, str]) -> str:
     kind, _, which = subject.partition(":")
     word = visitor.known("deed_subject", kind)
+    which = names.get(which, which) if kind == "user" else which
     return f"{word} {which}" if which else word
 
 
