@@ -27,7 +27,7 @@ from voicebot.store.session import Database
 from voicebot.store.users import UserRepository
 
 CUSTOMER = "price"  # finds the interest too high; goes on talking with whom answers
-AGENT = "pictures-agent"
+AGENT = "lixiao"
 _PHONE = """
 - id: human_agent
   title: 人工坐席

@@ -166,6 +166,12 @@ def faint(visitor: Visitor) -> str:
     return "#a9b6c2" if visitor.user.dark else "#55626f"
 
 
+def axis(visitor: Visitor, **options: Any) -> dict[str, Any]:
+    """Return an axis of a chart whose figures and lines can be read in both themes."""
+    lines = {"lineStyle": {"color": "#37434f" if visitor.user.dark else "#d5dce3"}}  # --vb-line
+    return {"axisLabel": {"color": faint(visitor)}, "splitLine": lines} | options
+
+
 def quiet(text: str) -> ui.label:
     """Write an aside."""
     return ui.label(text).classes("vb-quiet")

@@ -169,7 +169,9 @@ class Screen:
 
     def _suggestions(self, call: LiveCall) -> None:
         visitor, suggestion = self._visitor, call.suggestion
-        with ui.card().classes("vb-card").props("aria-live=polite"):
+        with ui.card().classes("vb-card").props("aria-live=polite") as card:
+            if suggestion is not None:
+                card.classes("vb-first-on-phones")
             heading(visitor.t("agent.suggested"), 2)
             if suggestion is None:
                 quiet(visitor.t("agent.none_yet"))

@@ -10,7 +10,7 @@ from nicegui import ui
 
 from voicebot.console.frame import Pages
 from voicebot.console.visitor import Visitor
-from voicebot.console.widgets import badge, chart, duration, faint, heading, percent, quiet, tile
+from voicebot.console.widgets import axis, badge, chart, duration, faint, heading, percent, quiet, tile
 from voicebot.domain.campaign import Campaign, CampaignStatus
 from voicebot.domain.users import Right
 from voicebot.store.campaigns import CampaignRepository, Progress
@@ -136,8 +136,8 @@ def _hours(visitor: Visitor, state: State) -> None:
         "grid": {"left": 40, "right": 10, "top": 30, "bottom": 25},
         "legend": {"top": 0, "bottom": "auto", "data": list(names), "textStyle": {"color": faint(visitor)}},
         "tooltip": {"trigger": "axis"},
-        "xAxis": {"type": "category", "data": [f"{hour}:00" for hour in hours]},
-        "yAxis": {"type": "value", "minInterval": 1},
+        "xAxis": axis(visitor, type="category", data=[f"{hour}:00" for hour in hours], splitLine={}),
+        "yAxis": axis(visitor, type="value", minInterval=1),
         "series": [
             shared | {"name": names[0], "data": [reached for _, reached in counts]},
             shared | {"name": names[1], "data": [calls - reached for calls, reached in counts]},
