@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,9 +76,9 @@ def postgres(postgres_directory: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def database_url(postgres: str) -> Iterator[str]:
-    """The URL of a fresh, migrated, empty database."""
+@contextmanager
+def fresh_database(postgres: str) -> Iterator[str]:
+    """Make a migrated, empty database on the session's server; yield its URL and drop it afterwards."""
     name = f"test_{uuid4().hex}"
     admin = create_engine(postgres.replace(f"/{TEMPLATE}?", "/postgres?"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
@@ -86,6 +87,13 @@ def database_url(postgres: str) -> Iterator[str]:
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """The URL of a fresh, migrated, empty database."""
+    with fresh_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.conftest import Console
 from tests.browser.seed import seed
 from voicebot.domain.users import RIGHTS, Right, Role
+from voicebot.store.audit import AuditRepository
 from voicebot.store.outcomes import OutcomeFilter, OutcomeRepository
 
 pytestmark = pytest.mark.browser
@@ -79,3 +80,22 @@ def test_another_site_can_neither_post_nor_open_a_socket(
     policy = request.get(f"{console.url}/").headers["content-security-policy"]
     assert "script-src 'self' 'nonce-" in policy
     assert "'unsafe-inline'" not in policy.split("style-src")[0]
+
+
+def test_the_audit_log_is_read_and_searched_in_words(
+    console: Console, sign_in: Callable[[Role], Page]
+) -> None:
+    page = sign_in(Role.AUDITOR)
+    with console.database.transaction() as session:
+        log = AuditRepository(session)
+        log.add("li", "reveal_number", "call:7", reason="客户投诉")
+        log.add("li", "sign_in", "user:li")
+    page.goto(f"{console.url}/audit?actor=li")
+    row = page.get_by_role("row", name="客户投诉")
+    expect(row).to_contain_text("查看完整号码")
+    expect(row).to_contain_text("通话 7")
+    page.get_by_label("对象").fill("通话 7")
+    page.get_by_role("button", name="查找").click()
+    page.wait_for_url("**subject=*")
+    expect(page.get_by_role("cell", name="li", exact=True)).to_have_count(1)
+    expect(page.get_by_label("对象")).to_have_value("通话 7")

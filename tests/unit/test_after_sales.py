@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 import voicebot
-from tests.unit.conversation import Conversation
+from tests.unit.conversation import SILENCE, Conversation
 from voicebot.bench import dialogue as bench
 from voicebot.dialogue.playbook import load
 from voicebot.domain.call import Disposition, EndCause
-from voicebot.domain.script import Playbook
+from voicebot.domain.emotion import EmotionLabel
+from voicebot.domain.script import Action, Playbook
 from voicebot.registry.resources import playbooks_dir
 
 pytestmark = pytest.mark.unit
@@ -60,6 +61,23 @@ def test_a_fault_is_taken_up_and_registered_after_a_spoken_yes() -> None:
     assert call.says("对").script_id == "visit_registered"
     outcome = call.ends()
     assert (outcome.disposition, outcome.reasons[0]) == (Disposition.COMPLETED, "登记了上门检修")
+
+
+def test_an_angry_owner_is_handed_to_a_person_but_abuse_and_a_wish_to_be_left_alone_end_the_call() -> None:
+    asked = Conversation(playbook=after_sales()).says("你们到底想干什么", EmotionLabel.ANGRY)
+    assert (asked.action, asked.do_not_call) == (Action.TRANSFER, False)
+    for line in ("滚", "不要再打了"):
+        ended = Conversation(playbook=after_sales()).says(line, EmotionLabel.ANGRY)
+        assert (ended.action, ended.do_not_call) == (Action.HANG_UP, True), line
+
+
+def test_an_owner_who_is_not_understood_twice_is_handed_to_a_person() -> None:
+    call = Conversation(playbook=after_sales())
+    for line in ("呃那个呃那个呃", "呃呃那个"):
+        assert call.says(line, candidates=[]).action is Action.SAY
+    assert call.says("啊呃那", candidates=[]).action is Action.TRANSFER
+    assert call.says(SILENCE).script_id == "no_agent"
+    assert call.ends().facts["callback_by"] == "person"
 
 
 def test_who_hangs_up_in_the_middle_has_not_completed_it() -> None:

@@ -18,19 +18,25 @@ from sqlalchemy import text
 from voicebot.bench import store_claims, store_rows
 from voicebot.bench.frame import Options, Result
 from voicebot.campaign.importer import import_contacts
+from voicebot.domain.call import Disposition
 from voicebot.domain.campaign import Campaign, CampaignStatus
 from voicebot.domain.ids import uuid7
 from voicebot.domain.report import ReportFilter
+from voicebot.service import grading
+from voicebot.store.audit import AuditRepository
 from voicebot.store.campaigns import CampaignRepository
+from voicebot.store.consents import ConsentRepository
 from voicebot.store.crypto import NumberVault
 from voicebot.store.embedded import EmbeddedPostgres
 from voicebot.store.migrate import migrate
-from voicebot.store.outcome_pages import OutcomePages
+from voicebot.store.outcome_pages import SORTS, OutcomePages
 from voicebot.store.outcomes import OutcomeFilter, OutcomeRepository
 from voicebot.store.overview import OverviewRepository
 from voicebot.store.reports import ReportRepository
 from voicebot.store.rollups import roll_up
 from voicebot.store.session import Database
+from voicebot.store.trainings import TrainingRepository
+from voicebot.store.webhooks import WebhookRepository
 
 TURNS = 5_000_000
 CONTACTS = 100_000
@@ -171,12 +177,30 @@ def _pages(database: Database, campaign: str, now: datetime) -> Iterator[dict[st
         ),
         "a campaign's progress": lambda reports: reports.campaigns.progress(campaign),
         "first page of outcomes, counted": lambda reports: reports.pages.page(OutcomeFilter()),
-        "outcomes by length": lambda reports: reports.pages.page(OutcomeFilter(), "duration"),
+        "first page: eight running campaigns": lambda reports: [
+            reports.campaigns.progress(one.id) for one in reports.campaigns.all()[-8:]
+        ],
+        **{f"outcomes by {sort}": _page(OutcomeFilter(), sort) for sort in SORTS},
+        "outcomes of a result in a campaign": _page(
+            OutcomeFilter(campaign, dispositions=(Disposition.INTERESTED,), since=now - timedelta(days=30))
+        ),
+        "grading": lambda reports: grading.queue(reports.session, now - timedelta(days=30), 20),
+        "learning": lambda reports: reports.trainings.new_samples(),
+        "do-not-call": lambda reports: reports.consents.counts(),
+        "webhooks": lambda reports: reports.webhooks.counts(),
+        "audit": lambda reports: list(reports.audit.find()),
+        "audit of a person": lambda reports: list(reports.audit.find(actor="nobody")),
+        "audit of a deed": lambda reports: list(reports.audit.find(action="reveal_number")),
+        "audit of a call": lambda reports: list(reports.audit.find(subject="call:7")),
         "whole report, 30 days": lambda reports: reports.report("", month, ZONE, now),
         "whole report, all time": lambda reports: reports.report("", ReportFilter(), ZONE, now),
     }
     for name, ask in pages.items():
         yield _timed(database, f"page: {name}", ask)
+
+
+def _page(wanted: OutcomeFilter, sort: str = "newest") -> Callable[[_Reports], Any]:
+    return lambda reports: reports.pages.page(wanted, sort)
 
 
 def _asking(part: str, *given: Any) -> Callable[[_Reports], Any]:
@@ -192,6 +216,11 @@ class _Reports(ReportRepository):
         self.pages = OutcomePages(session)
         self.campaigns = CampaignRepository(session)
         self.overview = OverviewRepository(session)
+        self.trainings = TrainingRepository(session)
+        self.consents = ConsentRepository(session)
+        self.webhooks = WebhookRepository(session)
+        self.audit = AuditRepository(session)
+        self.session = session
 
 
 def _timed(database: Database, what: str, ask: Callable[[_Reports], Any]) -> dict[str, Any]:

@@ -61,6 +61,56 @@ _CALLS = text(
 )
 
 
+# What else pages look at. Each campaign's contacts are as many as its calls.
+_AROUND = (
+    """
+    INSERT INTO campaigns (id, name, playbook_id, status, policy_pack, scope, trunk, caller_id, transfer_uri,
+      max_calls, max_attempts, ring_timeout_s)
+    SELECT ('00000000-0000-7000-8000-' || lpad(i::text, 12, '0'))::uuid, 'bench ' || i, 'consumer_loan',
+      'running', 'SIMULATION', 'marketing', 'sip:{number}@127.0.0.1:5090', '', '', 10, 3, 30
+    FROM generate_series(0, :campaigns - 1) i
+    """,
+    """
+    INSERT INTO contacts (id, campaign_id, number_sealed, number_lookup, number_masked, zone, slots, status,
+      next_at, refusal)
+    SELECT gen_random_uuid(), ('00000000-0000-7000-8000-' || lpad((i % :campaigns)::text, 12, '0'))::uuid,
+      '\\x00', decode(lpad(to_hex(i), 64, '0'), 'hex'), '+86139****0001', 'Asia/Shanghai', '{}',
+      (ARRAY['done', 'done', 'done', 'pending'])[1 + i % 4], :begin,
+      CASE WHEN i % 50 = 0 THEN 'no_consent' END
+    FROM generate_series(0, :calls - 1) i
+    """,
+    """
+    INSERT INTO audit_log (at, actor, action, subject, detail)
+    SELECT :begin + (i::float8 / :calls) * :span, 'user' || i % 40,
+      (ARRAY['hear_recording', 'sign_in', 'grade_turn', 'export_outcomes'])[1 + i % 4], 'call:' || i, '{}'
+    FROM generate_series(0, :calls / 4) i
+    """,
+    """
+    INSERT INTO do_not_call (number_lookup, scope, origin, origin_id, at)
+    SELECT decode(lpad(to_hex(i), 64, '0'), 'hex'), 'all', (ARRAY['call', 'import'])[1 + i % 2], '', :begin
+    FROM generate_series(0, :calls / 10) i
+    """,
+    """
+    INSERT INTO samples (call_id, seq, script_id, at, playbook_id, said, before, agent, scene, keywords,
+      emotion, score, weight, origin, gathered_at)
+    SELECT gen_random_uuid(), 1, 'script_' || i % 60, :begin, 'consumer_loan', '利息是多少', '', '', 'offer',
+      '[]', '{}', 80, 1, 'grade', :begin
+    FROM generate_series(0, :calls / 10) i
+    """,
+    """
+    INSERT INTO webhooks (id, name, url, secret_sealed, events, created_by, created_at)
+    VALUES ('00000000-0000-7000-8000-000000000001', 'bench', 'https://crm.example', '\\x00', '[]', 'bench',
+      :begin)
+    """,
+    """
+    INSERT INTO webhook_deliveries (id, webhook_id, event, call_id, occurred_at, status, created_at, next_at)
+    SELECT gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 'call_ended', gen_random_uuid(), :begin,
+      (ARRAY['delivered', 'delivered', 'delivered', 'dead'])[1 + i % 4], :begin, :begin
+    FROM generate_series(0, :calls / 4) i
+    """,
+)
+
+
 def generate(database: Database, turns: int, now: datetime) -> None:
     """Fill the tables with so many turns of the last sixty days, and gather statistics."""
     calls = 2 * turns // TURNS_A_CALL
@@ -90,6 +140,11 @@ def generate(database: Database, turns: int, now: datetime) -> None:
                     "turns": TURNS_A_CALL,
                 },
             )
+    given = {"calls": calls, "campaigns": CAMPAIGNS, "begin": begin, "span": timedelta(days=DAYS)}
+    for statement in _AROUND:
+        with database.transaction() as session:
+            used = {name: value for name, value in given.items() if f":{name}" in statement}
+            session.execute(text(statement), used)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
 

@@ -41,7 +41,7 @@ def brief(request: CallRequest, turns: Sequence[Turn], reason: TakeoverReason) -
     last = next((text for who, text in reversed(lines) if who == "customer"), "")
     summary = f"{_WHY[reason]}。客户情绪{emotion.chinese}。"
     if last:
-        summary += f"客户说：{last[:SAID_HANZI]}。"
+        summary += f"客户说：{last[:SAID_HANZI].rstrip('。，,.')}。"
     return Briefing(
         request.call_id,
         request.campaign_id,

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from nicegui import app as nicegui_app
 from nicegui import ui
 
 import voicebot
@@ -54,6 +55,8 @@ def build(house: House) -> FastAPI:
 
     app.mount(PATH, api(house))
     pages.register(Pages(house))
+    # Uploads show a spinner of their own; Quasar's bar has no name for screen readers.
+    nicegui_app.config.quasar_config["loadingBar"]["skipHijack"] = True
     # NiceGUI compresses nothing here: the shield must see pages before they are compressed.
     ui.run_with(
         app,

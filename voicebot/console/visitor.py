@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from nicegui import ui
 
 from voicebot.console.house import House
-from voicebot.console.words import known, said
+from voicebot.console.words import known, said, section
 from voicebot.domain.errors import VoicebotError
 from voicebot.domain.users import Right, User, UserSession
 from voicebot.store.audit import AuditRepository
@@ -47,6 +47,10 @@ class Visitor:
     def known(self, section: str, value: str) -> str:
         """Return the visitor's word for a value of the domain."""
         return known(section, value, self.user.language)
+
+    def section(self, name: str) -> dict[str, str]:
+        """Return value -> the visitor's word for a part of the domain."""
+        return section(name, self.user.language)
 
     def may(self, right: Right) -> bool:
         """Return whether the page may offer something. `act` checks again when it is done."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -109,6 +111,34 @@ def badged(drawn: ui.table, field: str, tone_field: str) -> None:
     )
 
 
+def chosen_by_button(field: ui.upload, words: str) -> None:
+    """Let files be chosen by a named button, and list them in words.
+
+    Quasar's own button is an icon without a name around a field that screen readers can not tell.
+    """
+    field.add_slot(
+        "header",
+        f"""<div class="row items-center q-pa-sm">
+        <q-btn flat no-caps icon="upload_file" label="{html.escape(words)}" @click="props.pickFiles"
+        :disable="!props.canAddFiles"></q-btn><q-space></q-space>
+        <q-spinner v-if="props.isUploading"></q-spinner><div class="vb-away" aria-hidden="true">
+        <q-uploader-add-trigger></q-uploader-add-trigger></div></div>""",
+    )
+    field.add_slot(
+        "list",
+        """<div v-for="file in props.files" :key="file.__key">
+        {{ file.name }} · {{ file.__sizeLabel }}</div>""",
+    )
+
+
+def named_inside(editor: ui.codemirror, words: str) -> None:
+    """Give the box in which an editor is typed a name for screen readers; it lies inside and has none."""
+    ui.run_javascript(
+        f"getElement({editor.id}).editorPromise.then(({{contentDOM}}) => {{"
+        f"contentDOM.setAttribute('aria-label', {json.dumps(words)}); contentDOM.tabIndex = 0; }})"
+    )
+
+
 def tone(value: str) -> str:
     """Return the colour's name for a value of the domain."""
     return TONES.get(value, "plain")
@@ -134,6 +164,12 @@ def ink(visitor: Visitor) -> str:
 def faint(visitor: Visitor) -> str:
     """Return the colour of an axis of a chart: --vb-quiet."""
     return "#a9b6c2" if visitor.user.dark else "#55626f"
+
+
+def axis(visitor: Visitor, **options: Any) -> dict[str, Any]:
+    """Return an axis of a chart whose figures and lines can be read in both themes."""
+    lines = {"lineStyle": {"color": "#37434f" if visitor.user.dark else "#d5dce3"}}  # --vb-line
+    return {"axisLabel": {"color": faint(visitor)}, "splitLine": lines} | options
 
 
 def quiet(text: str) -> ui.label:

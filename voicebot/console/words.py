@@ -31,3 +31,9 @@ def known(section: str, value: str, language: str) -> str:
     """Return the word for a value of the domain (a disposition, an emotion …); the value if it has none."""
     pair = words().get(f"{section}.{value}")
     return pair[LANGUAGES.index(language)] if pair else value
+
+
+def section(name: str, language: str) -> dict[str, str]:
+    """Return value -> word for a part of the domain, in the order of words.yaml."""
+    place, start = LANGUAGES.index(language), f"{name}."
+    return {key.removeprefix(start): pair[place] for key, pair in words().items() if key.startswith(start)}

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 UNSURE = 0.6  # of the first candidate; less is worth a person's look
 MISHEARD = 0.5  # confidence of the transcript; less is worth a person's ear
+CALLS = 500  # that ended last
 
 _QUEUE = text(
     """
@@ -21,9 +22,12 @@ _QUEUE = text(
           t.script_text, t.decision -> 'candidates' AS candidates, c.recording, t.start_s, t.end_s,
           coalesce((t.decision #>> '{candidates,0,probability}')::float8, 0) AS probability,
           coalesce((t.understanding #>> '{transcript,confidence}')::float8, 1) AS confidence
-        FROM turns t LEFT JOIN calls c ON c.id = t.call_id
+        FROM (
+          SELECT c.id, c.playbook_id, c.recording FROM outcomes o JOIN calls c ON c.id = o.call_id
+          WHERE o.at >= :since AND c.turns > 0 AND (:playbook = '' OR c.playbook_id = :playbook)
+          ORDER BY o.at DESC LIMIT :calls
+        ) AS c JOIN turns t ON t.call_id = c.id
         WHERE t.at >= :since AND t.kind = 'speech' AND t.customer_text <> '' AND t.script_id <> ''
-          AND (:playbook = '' OR c.playbook_id = :playbook)
           AND NOT EXISTS (SELECT FROM feedback f WHERE f.call_id = t.call_id AND f.seq = t.seq
             AND f.origin = 'grade')
       ) AS spoken
@@ -71,8 +75,10 @@ class GradingQueue:
     def open(self, since: datetime, limit: int = 20, playbook_id: str = "") -> list[Doubtful]:
         """Return the least sure turns first; of equal words answered by equal scripts one stands for all.
 
+        Looked at are the newest CALLS calls in which somebody spoke: more would be too slow to wait for.
+
         Args:
-            since: turns at or after.
+            since: calls that ended at or after.
             limit: at most so many.
             playbook_id: of this playbook only; "" = of all.
         """
@@ -84,6 +90,7 @@ class GradingQueue:
                 "playbook": playbook_id,
                 "unsure": UNSURE,
                 "misheard": MISHEARD,
+                "calls": CALLS,
             },
         )
         return [_doubtful(dict(row)) for row in rows.mappings()]

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from voicebot.domain.errors import DataError
 from voicebot.store.calls import row_id
 from voicebot.store.outcomes import CallOutcome, OutcomeFilter, filtered, outcome_of, outcomes_query
-from voicebot.store.tables import CallRow, ContactRow, OutcomeRow
+from voicebot.store.tables import CallRow, CampaignRow, ContactRow, OutcomeRow
 
 SORTED_AMONG = 5000  # other orders than by time look at so many of the newest
 COUNTED_TO = 10_000
 
-_KEYS: dict[str, Callable[[CallOutcome], Any]] = {
-    "intent": lambda outcome: outcome.intent_level,
-    "disposition": lambda outcome: outcome.disposition,
-    "duration": lambda outcome: -outcome.duration_s,
-    "turns": lambda outcome: -outcome.turns,
-    "campaign": lambda outcome: outcome.campaign,
+_TALK_S = func.extract("epoch", CallRow.ended_at - CallRow.answered_at)
+_KEYS: dict[str, ColumnElement[Any]] = {
+    "intent": OutcomeRow.intent_level.collate("C"),
+    "disposition": OutcomeRow.disposition.collate("C"),
+    "duration": -func.coalesce(_TALK_S, 0),
+    "turns": -func.coalesce(CallRow.turns, 0),
+    "campaign": func.coalesce(CampaignRow.name, "").collate("C"),
 }
 SORTS = ("newest", "oldest", *_KEYS)
 
@@ -101,9 +101,16 @@ class OutcomePages:
         self, query: Select[*tuple[Any, ...]], sort: str, cursor: str, size: int
     ) -> tuple[list[CallOutcome], str]:
         start = int(cursor) if cursor.isdigit() else 0
-        rows = self._session.execute(query.order_by(OutcomeRow.at.desc()).limit(SORTED_AMONG))
-        found = sorted((outcome_of(row) for row in rows), key=_KEYS[sort])
-        return found[start : start + size], str(start + size) if start + size < len(found) else ""
+        keys = query.with_only_columns(OutcomeRow.call_id, OutcomeRow.at, _KEYS[sort].label("key"))
+        near = keys.order_by(OutcomeRow.at.desc()).limit(SORTED_AMONG).subquery()
+        order = (near.c.key, near.c.at.desc(), near.c.call_id)
+        ids = self._session.scalars(
+            select(near.c.call_id).order_by(*order).offset(start).limit(size + 1)
+        ).all()
+        place = {call_id: index for index, call_id in enumerate(ids[:size])}
+        rows = self._session.execute(query.where(OutcomeRow.call_id.in_(place)))
+        found = sorted((outcome_of(row) for row in rows), key=lambda one: place[UUID(one.call_id)])
+        return found, str(start + size) if len(ids) > size else ""
 
 
 def _place(cursor: str) -> tuple[datetime, UUID]:

@@ -11,6 +11,7 @@ from voicebot import codec
 from voicebot.console.frame import Pages
 from voicebot.console.live import LiveCall
 from voicebot.console.pages.agent_notices import Notices
+from voicebot.console.pages.agent_preview import Preview
 from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import badge, heading, quiet
 from voicebot.domain.call import Delivery
@@ -73,6 +74,8 @@ class Screen:
         Notices(visitor).draw()
         self._switch = switch
         self._briefing = briefing
+        self._preview = Preview(visitor, lambda: bool(switch.value))
+        await self._preview.look()
         self._body()
         ui.timer(LOOK_S, self._again)
         ui.timer(BEAT_S, self._beat)
@@ -94,6 +97,8 @@ class Screen:
             return AgentRepository(session).get(name)
 
         agent = await self._visitor.query(work)
+        if await self._preview.look() and self._seen is None:
+            self._body.refresh()
         if agent is not None and agent.available != self._switch.value:
             self._switch.set_value(agent.available)  # a missed call switches it off
             if not agent.available:
@@ -106,6 +111,8 @@ class Screen:
         if state == self._seen:
             return
         self._seen = state
+        if call is not None:
+            self._preview.called()
         rings = call is not None and call.stage in _RINGS
         if rings != self._ringing:
             self._ringing = rings
@@ -118,6 +125,7 @@ class Screen:
         visitor = self._visitor
         call = self._live.of_agent(visitor.user.name)
         if call is None:
+            self._preview.draw()
             with ui.card().classes("vb-card"):
                 ui.label(visitor.t("agent.idle")).classes("vb-subtitle")
                 quiet(visitor.t("agent.idle_more"))
@@ -136,7 +144,7 @@ class Screen:
                 badge(visitor, "emotion", briefing.emotion.value)
                 ui.label(briefing.summary).props("data-briefing")
                 for name, value in briefing.facts.items():
-                    quiet(f"{name}: {value}")
+                    quiet(f"{visitor.known('slot', name)}: {value}")
             heading(visitor.t("agent.talk"), 2)
             lines = call.lines or list(briefing.lines if briefing else ())
             for who, text in lines[-12:]:
@@ -161,7 +169,9 @@ class Screen:
 
     def _suggestions(self, call: LiveCall) -> None:
         visitor, suggestion = self._visitor, call.suggestion
-        with ui.card().classes("vb-card").props("aria-live=polite"):
+        with ui.card().classes("vb-card").props("aria-live=polite") as card:
+            if suggestion is not None:
+                card.classes("vb-first-on-phones")
             heading(visitor.t("agent.suggested"), 2)
             if suggestion is None:
                 quiet(visitor.t("agent.none_yet"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from voicebot.console.visitor import Visitor
-from voicebot.console.widgets import chart, faint
+from voicebot.console.widgets import axis, chart, faint
 from voicebot.domain.emotion import NEGATIVE, EmotionLabel
 
 COLOURS = {
@@ -53,11 +53,13 @@ def emotion_over_time(visitor: Visitor, turns: Sequence[Mapping[str, Any]]) -> N
         "grid": {"left": 40, "right": 10, "top": 60, "bottom": 40},
         "legend": {"top": 0, "bottom": "auto", "textStyle": {"color": faint(visitor)}, "type": "scroll"},
         "tooltip": {"trigger": "axis"},
-        "xAxis": {
-            "type": "category",
-            "data": [f"{turn['seq']} · {turn['start_s']:.0f} s" for turn in turns],
-        },
-        "yAxis": {"type": "value", "min": 0, "max": 1},
+        "xAxis": axis(
+            visitor,
+            type="category",
+            data=[f"{turn['seq']} · {turn['start_s']:.0f} s" for turn in turns],
+            splitLine={},
+        ),
+        "yAxis": axis(visitor, type="value", min=0, max=1),
         "series": [*bars, *lines],
     }
     chart(options, "20rem", t("call.emotion"))

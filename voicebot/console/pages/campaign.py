@@ -21,7 +21,18 @@ from voicebot.console.frame import Pages
 from voicebot.console.pages import rehearsal
 from voicebot.console.pages.outcomes import row
 from voicebot.console.visitor import Visitor
-from voicebot.console.widgets import badge, badged, heading, linked, percent, quiet, table, tile, when
+from voicebot.console.widgets import (
+    badge,
+    badged,
+    chosen_by_button,
+    heading,
+    linked,
+    percent,
+    quiet,
+    table,
+    tile,
+    when,
+)
 from voicebot.domain.campaign import Campaign, CampaignStatus
 from voicebot.domain.ids import uuid7
 from voicebot.domain.users import Right
@@ -219,9 +230,9 @@ def _upload(visitor: Visitor, campaign: Campaign, again: Again) -> None:
             on_rejected=lambda: ui.notify(t("campaigns.rejected"), type="negative"),
             max_file_size=LARGEST_UPLOAD,
             auto_upload=True,
-            label=t("campaigns.choose"),
         )
         field.props(f'accept="{",".join(SUFFIXES)}" flat bordered').classes("full-width")
+        chosen_by_button(field, t("campaigns.choose"))
         result = ui.element("div").classes("vb-row")
 
 

@@ -10,7 +10,7 @@ from nicegui import ui
 
 from voicebot.console.frame import Pages
 from voicebot.console.visitor import Visitor
-from voicebot.console.widgets import badge, chart, duration, faint, heading, percent, quiet, tile
+from voicebot.console.widgets import axis, badge, chart, duration, faint, heading, percent, quiet, tile
 from voicebot.domain.campaign import Campaign, CampaignStatus
 from voicebot.domain.users import Right
 from voicebot.store.campaigns import CampaignRepository, Progress
@@ -130,21 +130,17 @@ def _hours(visitor: Visitor, state: State) -> None:
     hours = range(first, last + 1)
     counts = [state.today.hours.get(hour, (0, 0)) for hour in hours]
     names = (visitor.t("home.reached_calls"), visitor.t("home.not_reached"))
+    shared = {"type": "bar", "stack": "all", "barMaxWidth": 56}
     options = {
         "color": ["#1b7a3d", "#9aa7b3"],
         "grid": {"left": 40, "right": 10, "top": 30, "bottom": 25},
         "legend": {"top": 0, "bottom": "auto", "data": list(names), "textStyle": {"color": faint(visitor)}},
         "tooltip": {"trigger": "axis"},
-        "xAxis": {"type": "category", "data": [f"{hour}:00" for hour in hours]},
-        "yAxis": {"type": "value", "minInterval": 1},
+        "xAxis": axis(visitor, type="category", data=[f"{hour}:00" for hour in hours], splitLine={}),
+        "yAxis": axis(visitor, type="value", minInterval=1),
         "series": [
-            {"name": names[0], "type": "bar", "stack": "all", "data": [reached for _, reached in counts]},
-            {
-                "name": names[1],
-                "type": "bar",
-                "stack": "all",
-                "data": [calls - reached for calls, reached in counts],
-            },
+            shared | {"name": names[0], "data": [reached for _, reached in counts]},
+            shared | {"name": names[1], "data": [calls - reached for calls, reached in counts]},
         ],
     }
     chart(options, "15rem", visitor.t("home.by_hour"))

@@ -105,9 +105,10 @@ class Desk:
 
         with ui.card().classes("vb-card"):
             heading(t("learning.retrain"), 2)
-            books = list(visitor.house.playbooks.ids())
+            source = visitor.house.playbooks
+            books = {name: source.get(name).title for name in source.ids()}
             with ui.element("div").classes("vb-form"):
-                chosen = ui.select(books, value=books[0] if books else None, label=t("learning.playbook"))
+                chosen = ui.select(books, value=next(iter(books), None), label=t("learning.playbook"))
                 promote = ui.checkbox(t("learning.promote_if_better"))
             ui.button(t("learning.start"), icon="school", on_click=visitor.guarded(ask))
 
@@ -170,7 +171,11 @@ class Desk:
                 " · ".join(
                     [
                         *(f"{name} {value}" for name, value in data.items()),
-                        *(f"{name} {value:.3f}" for name, value in figures.items() if "r_at_1" in name),
+                        *(
+                            f"{visitor.known('learning', name)} {value:.3f}"
+                            for name, value in figures.items()
+                            if "r_at_1" in name
+                        ),
                     ]
                 )
             )

@@ -125,7 +125,7 @@ async def _list(visitor: Visitor, values: dict[str, str]) -> None:
     first = await page("")
     count = f"{first.total}+" if first.total == COUNTED_TO else str(first.total)
     quiet(t("outcomes.count", count=count)).props("role=status")
-    columns = ("at", "campaign", "number", "disposition", "intent", "duration", "turns", "reasons")
+    columns = ("at", "disposition", "intent", "number", "campaign", "duration", "turns", "reasons")
     drawn = table([(key, t(f"outcomes.{key}")) for key in columns], _rows(visitor, first))
     linked(drawn, "at", "/calls/:key")
     badged(drawn, "disposition", "tone")

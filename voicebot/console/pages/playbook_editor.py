@@ -11,7 +11,7 @@ from voicebot import bootstrap
 from voicebot.campaign.readiness import Coverage, coverage
 from voicebot.console.playbook_desk import checked, difference, saved
 from voicebot.console.visitor import Visitor
-from voicebot.console.widgets import quiet, when
+from voicebot.console.widgets import named_inside, quiet, when
 from voicebot.domain.errors import PlaybookError
 from voicebot.domain.script import Playbook
 from voicebot.domain.users import Right
@@ -48,7 +48,8 @@ class Editor:
             theme="vscodeDark" if visitor.user.dark else "vscodeLight",  # the default's keys are too pale
             line_wrapping=True,
         ).classes("full-width")
-        self._editor.style("height: 60vh").props(f'aria-label="{self._id}"')
+        self._editor.style("height: 60vh")
+        named_inside(self._editor, f"{t('nav.edit_playbook')} {self._id}")
         quiet(t("playbooks.running_calls"))
         with ui.element("div").classes("vb-row"):
             ui.button(t("playbooks.check"), icon="rule", on_click=visitor.guarded(self._check))

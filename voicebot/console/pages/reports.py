@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,6 +17,7 @@ from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import chart, faint, heading, ink, percent, quiet, table, tile, when
 from voicebot.domain.call import Disposition
 from voicebot.domain.emotion import EmotionLabel
+from voicebot.domain.errors import PlaybookError
 from voicebot.domain.report import Report, ReportFilter, ScriptConversion, wordings
 from voicebot.domain.users import Right
 from voicebot.store.campaigns import CampaignRepository
@@ -38,7 +41,19 @@ def register(pages: Pages) -> None:
             ui.label(visitor.t("reports.never")).classes("vb-note")
         else:
             quiet(visitor.t("reports.until", at=when(visitor, report.until)))
-        _draw(visitor, report)
+        texts = await asyncio.to_thread(_texts, visitor)
+        _draw(visitor, report, texts)
+
+
+def _texts(visitor: Visitor) -> dict[str, str]:
+    """Return what every installed playbook says under an id; the same id in two of them gives both."""
+    books = visitor.house.playbooks
+    found: dict[str, dict[str, None]] = {}
+    for name in books.ids():
+        with suppress(PlaybookError):
+            for script in books.get(name).scripts.values():
+                found.setdefault(script.id, {})[script.text] = None
+    return {script_id: " / ".join(texts) for script_id, texts in found.items()}
 
 
 def _report(visitor: Visitor, session: Transaction, campaign: str, days: str) -> Report:
@@ -67,7 +82,7 @@ async def _choice(visitor: Visitor, campaign: str, days: str) -> None:
         ).props("no-caps")
 
 
-def _draw(visitor: Visitor, report: Report) -> None:
+def _draw(visitor: Visitor, report: Report, texts: Mapping[str, str]) -> None:
     t, funnel = visitor.t, report.funnel
     if not funnel.calls:
         quiet(t("frame.none"))
@@ -82,7 +97,7 @@ def _draw(visitor: Visitor, report: Report) -> None:
         _card(visitor, "heat", lambda: _heat(visitor, report))
         _card(visitor, "reasons", lambda: _reasons(visitor, report))
     _card(visitor, "emotions", lambda: _emotions(visitor, report))
-    _card(visitor, "scripts", lambda: _scripts(visitor, report))
+    _card(visitor, "scripts", lambda: _scripts(visitor, report, texts))
     _card(visitor, "ab", lambda: _variants(visitor, report))
     _card(visitor, "latency", lambda: _latencies(visitor, report))
 
@@ -191,10 +206,11 @@ def _reasons(visitor: Visitor, report: Report) -> None:
     table([("calls", visitor.t("reports.calls")), ("reason", visitor.t("outcomes.reasons"))], rows)
 
 
-def _scripts(visitor: Visitor, report: Report) -> None:
-    columns = ("script", "said", "converted", "interval", "hung_up")
-    rows = [_script(one) for one in report.scripts]
-    table([(key, visitor.t(f"reports.{key}")) for key in columns], rows, page=20)
+def _scripts(visitor: Visitor, report: Report, texts: Mapping[str, str]) -> None:
+    columns = ("script", "said", "converted", "interval", "hung_up", "text")
+    rows = [_script(one) | {"text": texts.get(one.script_id, "")} for one in report.scripts]
+    drawn = table([(key, visitor.t(f"reports.{key}")) for key in columns], rows, page=20)
+    drawn.classes("vb-told")
 
 
 def _script(one: ScriptConversion) -> dict[str, object]:

@@ -63,6 +63,8 @@ class ContactRow(Base):
         ),
         Index("ix_contacts_calling", "campaign_id", postgresql_where=text("status = 'calling'")),
         Index("ix_contacts_number_lookup", "number_lookup"),
+        Index("ix_contacts_status", "campaign_id", "status"),  # counted on pages
+        Index("ix_contacts_refusal", "campaign_id", "refusal", postgresql_where=text("refusal IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
