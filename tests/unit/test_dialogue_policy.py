@@ -72,6 +72,16 @@ def test_v4_no_thanks_after_the_source_of_the_number_is_no_reason_to_go_on_selli
     assert (last.script_id, last.action) == ("refusal_close", Action.HANG_UP)
 
 
+@pytest.mark.parametrize("text", ["行吧那你说", "你说吧", "好，那你介绍一下"])
+def test_v2_leave_to_speak_after_the_source_of_the_number_is_no_wish_to_be_left_alone(text: str) -> None:
+    call = Conversation()
+    assert call.says("你怎么有我的号码").script_id == "number_source"
+    assert call.says(text, candidates=()).script_id == "pitch_main"
+    call = Conversation()
+    call.says("你怎么有我的号码")
+    assert call.says("好的，登记吧", candidates=[Candidate("do_not_call", 0.9)]).do_not_call
+
+
 def test_what_the_bot_does_not_know_it_says_so_each_time() -> None:
     call = Conversation()
     call.says("可以，你说")

@@ -319,6 +319,12 @@ def test_the_situation_is_read_through_a_homophone(text: str, situation: Situati
     assert WordSituationReader().read(Transcript(text), None, Situation.FREE) is situation
 
 
+def test_a_reproach_behind_a_refusal_asks_for_nothing() -> None:
+    assert not phrases.asks_again("我说不用了没听见吗")
+    assert phrases.refuses("我说不用了没听见吗")
+    assert phrases.asks_again("没听见，再说一遍")
+
+
 @pytest.mark.parametrize("text", ["那谢谢了，载见啊", "拜拜", "好，先挂了"])
 def test_a_goodbye_is_heard(text: str) -> None:
     assert phrases.closes(text)

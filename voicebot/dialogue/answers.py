@@ -84,6 +84,12 @@ def match(text: str, answers: Sequence[Answer]) -> Answer | None:
     return None
 
 
+def lets_speak(text: str) -> bool:
+    """Whether the customer tells the bot to go on: "行吧，那你说"."""
+    parts = [part for part in _CLAUSE.split(text) if part]
+    return any(_GO_ON.fullmatch(bare(words)) for words in (text, *parts[-1:]))
+
+
 def led_on(text: str, answers: Sequence[Answer]) -> Answer | None:
     """Return the yes of an utterance that begins with one and ends with leave to speak.
 

@@ -87,6 +87,10 @@ _AGAIN_PLEASE = re.compile(
     r"(?:再|重新|重复)(?:说|讲|来|给我说)(?:一)?(?:遍|次|下)|没(?:有)?听(?:清|见|到|明白|懂|清楚)|听不(?:清|见|到|清楚)"
     r"|(?:^|你|刚才|刚刚)说(?:的)?(?:是)?(?:什么|啥)(?:$|来着|呀$|啊$)|大(?:点|一点)声|声音(?:太)?小|信号不(?:太)?好"
 )
+# "Did you not hear me?" behind a refusal asks for nothing.
+_REPROACH = re.compile(
+    r"(?:你们?|您)?(?:是不是)?(?:没有?听(?:见|到|清楚?|懂|明白)|听不(?:见|到|懂|明白))(?:吗|么|嘛|是吧)$"
+)
 _AGAIN_WHOLE = frozenset(("啊", "什么", "啥", "你说什么", "什么什么", "啊什么", "嗯什么", "你说啥"))
 _WRONG = re.compile(
     r"(?:打|找|拨)错(?:人|电话|号|了)|没有?(?:这个|这)(?:人|个人)|不是(?:他|她|机主|本人)(?:$|了|的)|(?:我)?不是你(?:要)?找的"
@@ -275,7 +279,7 @@ def complains(text: str) -> bool:
 
 def asks_again(text: str) -> bool:
     """Whether the customer did not catch what was said."""
-    said = bare(text)
+    said = _REPROACH.sub("", bare(text))
     return said in _AGAIN_WHOLE or bool(_AGAIN_PLEASE.search(said))
 
 
@@ -300,7 +304,7 @@ def gives_reason(text: str, own: Sequence[str] = ()) -> bool:
 
 
 def _is_refusal(clause: str, phrases: Sequence[str], *, busy: bool) -> bool:
-    rest = clause
+    clause = rest = _REPROACH.sub("", clause)
     for phrase in _STOP_TALKING:
         rest = rest.replace(phrase, "今" if busy else "\0")
     for phrase in sorted(phrases, key=len, reverse=True):

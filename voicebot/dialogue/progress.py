@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicebot.dialogue import callback, exploring, phrases
 from voicebot.dialogue import state as st
-from voicebot.dialogue.answers import ANY, match
+from voicebot.dialogue.answers import ANY, lets_speak, match
 from voicebot.dialogue.moment import ACKNOWLEDGED, END_FLOOR, FLOOR, QUESTION_FLOOR, Moment, why
 from voicebot.dialogue.state import Reply
 from voicebot.dialogue.stops import stop
@@ -67,6 +67,8 @@ def expected(moment: Moment) -> Reply | None:
         return Reply(
             moment.role(moment.playbook.handover), (f"V22 {reason}，意向高：转人工",), goal=script.goal
         )
+    if script.do_not_call and lets_speak(moment.text):
+        return next_step(moment, "客户让接着说")  # no yes to being left alone
     if script.do_not_call:
         return stop(moment, f"V2 {reason}，登记不再来电")
     declined = answer.name == "no" and script.act in (
@@ -162,7 +164,8 @@ def next_step(moment: Moment, reason: str) -> Reply:
 
     A question that the customer left open is put again in other words.
     """
-    answered = moment.last.id if moment.last and moment.answer else ""
+    last = moment.last
+    answered = last.id if last and (moment.answer or last.records) else ""
     for key in moment.playbook.agenda:
         script = moment.role(key)
         if (
@@ -197,12 +200,22 @@ def candidate(moment: Moment) -> Reply | None:
         return None
     if script.do_not_call:
         return stop(moment, f"V2 {why(best)}")
+    if script.act == "close" and script.action is not Action.SAY and _left_to_ask(moment):
+        return next_step(moment, "像是说完了，可还没问完")
     if script.act in ("retain", "accept_refusal"):
         return refused(moment)
     facts = None
     if script.act == "confirm_time" and (named := callback.hear(moment.text)):
         facts = {st.CALLBACK_TIME: named.relative, st.CALLBACK_SPOKEN: named.spoken}
     return Reply(script, (why(best),), facts=facts, rivals=exploring.rivals(moment))
+
+
+def _left_to_ask(moment: Moment) -> bool:
+    """Whether the customer has just been asked something that is to be kept, and more of it is to come."""
+    last, agenda = moment.last, moment.playbook.agenda
+    if last is None or not last.records or moment.relation is Relation.CLOSES:
+        return False
+    return any(not st.done(moment.role(key), moment.state) for key in agenda if key != last.id)
 
 
 def _floor(script: Script, moment: Moment) -> float:
