@@ -13,6 +13,7 @@ from tests.unit.conversation import SILENCE, Conversation
 from voicebot.bench import dialogue as bench
 from voicebot.dialogue.playbook import load
 from voicebot.domain.call import Disposition, EndCause
+from voicebot.domain.dialogue import Candidate
 from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.script import Action, Playbook
 from voicebot.registry.resources import playbooks_dir
@@ -52,6 +53,14 @@ def test_a_question_of_the_customer_is_answered_and_the_open_one_put_again_in_ot
     again = call.says("哦")
     assert again.script_id == "ask_charge"
     assert again.script_text == after_sales().scripts["ask_charge"].reprompt[0]
+
+
+def test_a_good_word_in_the_middle_does_not_end_the_survey() -> None:
+    call = Conversation(playbook=after_sales())
+    call.says("可以")
+    done = [Candidate("thanks_done", 0.9)]
+    assert call.says("还行吧，我挺满意", candidates=done).script_id == "ask_manner"
+    assert call.says("那再见吧", candidates=done).action is Action.HANG_UP
 
 
 def test_a_fault_is_taken_up_and_registered_after_a_spoken_yes() -> None:

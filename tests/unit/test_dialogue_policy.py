@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.conversation import SILENCE, Conversation, consumer_loan
 from voicebot import codec
+from voicebot.dialogue.policy import RulePolicy
 from voicebot.dialogue.relation import relate
 from voicebot.dialogue.rules import RULES
 from voicebot.dialogue.wording import word
@@ -70,6 +72,16 @@ def test_v4_no_thanks_after_the_source_of_the_number_is_no_reason_to_go_on_selli
     assert (last.script_id, last.action) == ("refusal_close", Action.HANG_UP)
 
 
+@pytest.mark.parametrize("text", ["行吧那你说", "你说吧", "好，那你介绍一下"])
+def test_v2_leave_to_speak_after_the_source_of_the_number_is_no_wish_to_be_left_alone(text: str) -> None:
+    call = Conversation()
+    assert call.says("你怎么有我的号码").script_id == "number_source"
+    assert call.says(text, candidates=()).script_id == "pitch_main"
+    call = Conversation()
+    call.says("你怎么有我的号码")
+    assert call.says("好的，登记吧", candidates=[Candidate("do_not_call", 0.9)]).do_not_call
+
+
 def test_what_the_bot_does_not_know_it_says_so_each_time() -> None:
     call = Conversation()
     call.says("可以，你说")
@@ -88,6 +100,117 @@ def test_v9_a_calm_busy_customer_gets_a_callback_offer_and_no_apology() -> None:
     outcome = call.ends()
     assert (outcome.disposition, outcome.intent_level) == (Disposition.CALLBACK, IntentLevel.C)
     assert outcome.facts["callback_time"] == "+1d 15:00"
+
+
+SELLING = ("pitch", "qualify", "objection", "apologise", "apologise_close")
+
+
+@pytest.mark.parametrize("before", [[], ["你说"], ["你说", "利率多少"], ["你说", "不需要"], ["没空"]])
+@pytest.mark.parametrize(
+    "text", ["我在忙呢", "没空，利率多少", "现在有事，烦死了", "我在芒，不需要", "走不开，贵"]
+)
+@pytest.mark.parametrize("relation", list(Relation))
+def test_v9_whoever_is_heard_to_be_busy_and_calm_is_neither_sold_to_nor_apologised_to(
+    before: list[str], text: str, relation: Relation
+) -> None:
+    call = Conversation()
+    for line in before:
+        call.says(line)
+    for script in call.playbook.scripts.values():
+        again = copy(call)
+        again.policy = Settled(relation)
+        decision = again.says(text, CALM, candidates=[Candidate(script.id, 0.95)])
+        said = call.playbook.scripts.get(decision.script_id)
+        assert said is not None
+        assert said.act not in SELLING, (script.id, decision.reasons)
+
+
+class Settled(RulePolicy):
+    """Reads the same relation in everything."""
+
+    def __init__(self, relation: Relation) -> None:
+        super().__init__()
+        self._relation = relation
+
+    def relate(self, *_: object) -> Relation:
+        return self._relation
+
+
+def test_v9_a_guess_never_apologises_to_a_calm_customer() -> None:
+    guesses = [Candidate("apology", 0.9), Candidate("q_rate", 0.05)]
+    assert Conversation().says("名田皂上在说", CALM, candidates=guesses).script_id != "apology"
+
+
+def test_v9_another_day_is_heard_through_homophones() -> None:
+    call = Conversation()
+    decision = call.says("名天早尚你在打", CALM, candidates=[Candidate("q_rate", 0.9)])
+    assert (decision.script_id, call.state.facts["callback_time"]) == ("callback_confirm", "+1d 09:00")
+
+
+def test_v9_a_callback_is_offered_where_that_is_likelier_than_what_would_be_sold() -> None:
+    away = [Candidate("busy_offer", 0.2), Candidate("meeting", 0.15)]
+    call = Conversation()
+    call.says("你说")
+    assert call.says("哎呀这个", candidates=[Candidate("obj_no_need", 0.3), *away]).script_id == "busy_offer"
+    call = Conversation()
+    call.says("你说")
+    assert call.says("哎呀这个", candidates=[Candidate("obj_no_need", 0.5), *away]).script_id == "obj_no_need"
+
+
+def test_v9_who_named_no_time_when_asked_is_asked_once_more_and_not_sold_to() -> None:
+    call = Conversation()
+    assert call.says("没空").script_id == "busy_offer"
+    guess = [Candidate("qualify_amount", 0.2)]
+    assert call.says("说不好，看情形", candidates=guess).script_id == "callback_ask_time"
+
+
+def test_another_decision_put_off_is_reassured_and_not_taken_for_a_busy_customer() -> None:
+    call = Conversation()
+    call.says("你说")
+    compare = [Candidate("hes_compare", 0.6)]
+    assert call.says("我跟别家比一比，回头再说", candidates=compare).script_id == "hes_compare"
+    call = Conversation()
+    call.says("你说")
+    busy = [Candidate("busy_offer", 0.6)]
+    assert call.says("我这儿忙，回头再说", candidates=busy).script_id == "busy_offer"
+
+
+def test_v16_a_time_named_by_somebody_else_is_taken_when_it_was_asked_for() -> None:
+    call = Conversation()
+    call.says("他不在")
+    assert call.says("等他睡了，晚上十点吧").script_id == "callback_confirm"
+
+
+def test_leave_to_speak_behind_a_yes_is_a_yes_but_never_to_the_binding_question() -> None:
+    line = "行吧，反正也没事，你讲讲看"
+    assert Conversation().says(line, candidates=()).script_id == "pitch_main"
+    call = Conversation()
+    for said in ("可以，你说", "利率是多少", "好的", "可以"):
+        call.says(said)
+    assert call.decisions[-1].script_id == "qualify_confirm"
+    assert call.says("行，要是不收费，你说说", candidates=()).script_id != "closing_registered"
+
+
+def test_v4_a_refusal_with_its_reason_is_met_by_what_answers_the_reason() -> None:
+    call = Conversation()
+    call.says("你说")
+    reason = [Candidate("q_credit_bad", 0.8)]
+    assert call.says("不用了，我以前还款晚过几回", candidates=reason).script_id == "q_credit_bad"
+    assert call.says("说了不用了，我还款晚过几回", candidates=reason).script_id == "refusal_close"
+
+
+def test_a_no_to_the_papers_is_no_refusal_of_the_loan() -> None:
+    call = Conversation()
+    call.says("你说")
+    call.says("发个资料", candidates=[Candidate("q_send_info", 0.9)])
+    assert call.says("不用了，我都记下了", candidates=()).script_id == "closing_no_pressure"
+
+
+def test_v7_a_pardon_about_one_thing_is_answered_by_that_thing() -> None:
+    call = Conversation()
+    name = [Candidate("q_company", 0.7)]
+    assert call.says("没听清，你哪家银行的", candidates=name).script_id == "q_company"
+    assert call.says("没听清，再说一遍", candidates=name).script_id == "q_company"
 
 
 def test_v10_the_same_words_said_with_irritation_end_the_call_with_an_apology() -> None:

@@ -124,3 +124,8 @@ def test_a_tampered_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "2" / lexicon.PHRASES).write_text("x", "utf-8")
     with pytest.raises(ModelError, match="corrupt"):
         lexicon.load(tmp_path / "2")
+
+
+def test_a_relative_s_telephone_is_no_abuse(shipped: Lexicon) -> None:
+    assert "妈的" not in found(shipped, "我妈的手机她不在家")
+    assert "妈的" in found(shipped, "妈的又来")

@@ -125,14 +125,14 @@ def test_a_request_for_a_person_is_heard(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["不用转人工", "你是真人吗", "客户经理什么时候联系我", "我找的是别家银行", "不要给我转人工"]
+    "text", ["不用转人工", "你是真人吗", "客户经理什么时候联系我", "我找的是别家银行", "怎么又换个人打来"]
 )
 def test_other_words_ask_for_no_person(text: str) -> None:
     assert not phrases.wants_human(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["你是机器人吗", "你是不是机器人", "你是真人还是假人", "怎么好像机器人在说", "是录音吧"]
+    "text", ["你是机器人吗", "你是不是机器人", "你是真人还是假人", "怎么好像机器人在说", "你是不是录音放的"]
 )
 def test_the_question_whether_a_robot_speaks_is_heard(text: str) -> None:
     assert phrases.asks_robot(text)
@@ -175,6 +175,9 @@ def test_questions_and_a_busy_customer_are_no_refusal(text: str) -> None:
         ("没有啊", "no"),
         ("不同意", "no"),
         ("嗯，那你接着讲吧", "yes"),
+        ("行吧，那你说两句", "yes"),
+        ("嗯，可以，谢谢", "yes"),
+        ("谢谢", None),
         ("说不准", None),
         ("是不是", None),
         ("有没有", None),
@@ -198,6 +201,7 @@ def test_only_whole_answers_are_taken(text: str, name: str | None) -> None:
         ("明天吧", "+1d 10:00", "明天"),
         ("三点半", "+0d 15:30", "今天下午三点半"),
         ("下午吧", "+0d 15:00", "今天下午"),
+        ("名田下舞再说", "+1d 15:00", "明天下午"),
         ("下周三上午", "w+2 10:00", "下周三上午"),
         ("周六", "w5 10:00", "周六"),
         ("周末再打", "w5 10:00", "周六"),
@@ -313,6 +317,22 @@ def test_other_words_are_no_yes_to_being_called(text: str) -> None:
 )
 def test_the_situation_is_read_through_a_homophone(text: str, situation: Situation) -> None:
     assert WordSituationReader().read(Transcript(text), None, Situation.FREE) is situation
+
+
+def test_a_reproach_behind_a_refusal_asks_for_nothing() -> None:
+    assert not phrases.asks_again("我说不用了没听见吗")
+    assert phrases.refuses("我说不用了没听见吗")
+    assert phrases.asks_again("没听见，再说一遍")
+
+
+@pytest.mark.parametrize("text", ["那谢谢了，载见啊", "拜拜", "好，先挂了"])
+def test_a_goodbye_is_heard(text: str) -> None:
+    assert phrases.closes(text)
+
+
+def test_a_relative_s_telephone_is_no_abuse() -> None:
+    assert not phrases.abuses("我妈的首机，她出去了")
+    assert phrases.abuses("妈的，又来")
 
 
 def test_driving_lasts_until_the_words_say_otherwise() -> None:

@@ -14,7 +14,8 @@ from voicebot.bench.frame import Options
 from voicebot.domain.errors import DataError, ModelError
 from voicebot.ranker.encoder import NoEncoder
 from voicebot.ranker.fusion import choose, fuse, ranks
-from voicebot.ranker.model import RankingModel
+from voicebot.ranker.kernel import KernelMembers
+from voicebot.ranker.model import RankingModel, _folded, _unfolded
 from voicebot.ranker.pairs import Context, Pair
 from voicebot.ranker.training import Recipe, early_stop, fit, fit_members, folds, has_torch, train
 from voicebot.registry import models
@@ -88,6 +89,21 @@ def test_a_trained_model_is_the_same_after_its_file(tmp_path: Path) -> None:
     one, two = (m.score(contexts, m.bank(BANK))["fused"] for m in (loaded, fresh))
     assert np.abs(one - two).max() < 0.02  # half precision
     assert (one.argmax(axis=1) == two.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("distinct", [4, 30])
+def test_few_distinct_replies_are_kept_once_and_many_as_they_are(distinct: int, model: RankingModel) -> None:
+    chance = np.random.default_rng(1)
+    rows = chance.normal(size=(distinct, 12)).astype(np.float32)
+    replies = rows[np.arange(60) % distinct]
+    # a fitted map mixes replies
+    maps = {"linear": (chance.normal(size=(60, 60)) @ replies).astype(np.float32)}
+    kept = _folded(KernelMembers(model.kernel.past, model.kernel.topics, replies, maps))
+    smaller = sum(array.size for array in kept.values()) < replies.size + maps["linear"].size
+    assert smaller == (distinct < replies.shape[1])
+    again, found = _unfolded(kept, ["linear"])
+    assert np.array_equal(again, replies)
+    assert np.allclose(found["linear"], maps["linear"], atol=1e-4)
 
 
 def test_a_model_of_another_encoder_is_refused_with_what_to_do(tmp_path: Path) -> None:

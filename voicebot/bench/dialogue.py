@@ -78,6 +78,17 @@ class Condition:
     without: Ablation = ""
 
 
+def _plainly(text: str, _: str, __: DialogueState) -> str:
+    return text
+
+
+_ABLATED: tuple[Condition, ...] = (
+    *(Condition(f"clean, no {left}", _plainly, left) for left in ("emotion", "state", "relation")),
+    Condition("clean, ranker alone", _plainly, "policy"),
+    Condition("clean, nearest examples alone", _plainly, "members"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One judged turn."""
@@ -95,6 +106,7 @@ def run(options: Options) -> Result:
     --set ranker=served (the shipped model), examples, encoder (examples with the sentence encoder),
     knn, or the directory of a trained one. --set voices=DIR (Kokoro's weights) has every line rendered,
     sent through the telephone condition and heard by the recogniser; the clips are kept in the data home.
+    --set ablations=no leaves out what shows how much each part adds.
     """
     path = options.need_data("a YAML file of held-out dialogues (tests/data/dialogues/consumer_loan.yaml)")
     book = playbooks.load(Path(options.extra.get("playbook", str(playbooks_dir() / f"{path.stem}.yaml"))))
@@ -105,9 +117,7 @@ def run(options: Options) -> Result:
         Condition("clean text", _plainly),
         Condition(f"homophone slips {SLIP_RATE:.0%}", lambda text, _, __: slips(text)),
         *_audio(options, book),
-        *(Condition(f"clean, no {left}", _plainly, left) for left in ("emotion", "state", "relation")),
-        Condition("clean, ranker alone", _plainly, "policy"),
-        Condition("clean, nearest examples alone", _plainly, "members"),
+        *(_ABLATED if options.extra.get("ablations", "yes") != "no" else ()),
     ]
     policy = _policy(options.extra.get("relations", "served"))
     rows: list[Mapping[str, Any]] = []
@@ -141,10 +151,6 @@ def run(options: Options) -> Result:
 
 def _policy(relations: str) -> RulePolicy:
     return RulePolicy(None if relations == "rules" else RelationModel.load([models_dir()]))
-
-
-def _plainly(text: str, _: str, __: DialogueState) -> str:
-    return text
 
 
 def _audio(options: Options, book: Playbook) -> list[Condition]:

@@ -38,8 +38,12 @@ ANY = "any"  # answer class: whatever is said, if nothing else fits it
 _STANDARD = {"yes": YES, "no": NO, "later": LATER}
 # "请讲", "那你接着说吧": whoever was asked for a moment says yes so.
 _GO_ON = re.compile(
-    r"(?:嗯|好的?|行|可以|那|有空|方便|，)*(?:你|您)?(?:请|就|先|快|直接|继续|接着|往下)*(?:说|讲|介绍)(?:说|讲|一?下|来|听听?|一?听|看|吧|呗|嘛|啊|呀|你的)*"
+    r"(?:嗯|好的?|行|可以|那|有空|方便|吧|，)*(?:你|您)?(?:请|就|先|快|直接|继续|接着|往下)*(?:给我)?(?:说|讲|介绍)"
+    r"(?:说|讲|一?下|来|听听?|一?听|看|两句|几句|吧|呗|嘛|啊|呀|你的)*"
 )
+# Behind a yes, these are politeness: "嗯，发吧，谢谢".
+_THANKS = ("谢谢你", "谢谢您", "谢谢", "谢了", "多谢", "麻烦你了", "麻烦您了", "麻烦了", "辛苦了")
+_CLAUSE = re.compile(r"[，。？！、；,.?!;\s]+")
 _SOFTENERS = "嗯啊哦呃哎诶唉那就呀呢吧嘛哈了的呗噢"
 
 
@@ -80,6 +84,24 @@ def match(text: str, answers: Sequence[Answer]) -> Answer | None:
     return None
 
 
+def lets_speak(text: str) -> bool:
+    """Whether the customer tells the bot to go on: "行吧，那你说"."""
+    parts = [part for part in _CLAUSE.split(text) if part]
+    return any(_GO_ON.fullmatch(bare(words)) for words in (text, *parts[-1:]))
+
+
+def led_on(text: str, answers: Sequence[Answer]) -> Answer | None:
+    """Return the yes of an utterance that begins with one and ends with leave to speak.
+
+    "行吧，反正也没事，你讲讲看" is one. Not for binding questions: what stands between may be a condition.
+    """
+    parts = [part for part in _CLAUSE.split(text) if part]
+    yes = next((answer for answer in answers if answer.name == "yes"), None)
+    if yes is None or len(parts) < 2 or not _GO_ON.fullmatch(bare(parts[-1])):
+        return None
+    return yes if match(parts[0], answers) is yes else None
+
+
 def _covers(said: str, phrases: Iterable[str]) -> bool:
     """Whether phrases of one class and softeners make up the whole utterance, at least one phrase."""
     reachable = {0: False}  # position -> whether a phrase was used on the way
@@ -88,6 +110,9 @@ def _covers(said: str, phrases: Iterable[str]) -> bool:
             continue
         if said[start] in _SOFTENERS + "我":
             reachable[start + 1] = reachable.get(start + 1, False) or reachable[start]
+        for thanks in _THANKS:
+            if reachable[start] and said.startswith(thanks, start):
+                reachable[start + len(thanks)] = True
         for phrase in phrases:
             if phrase and said.startswith(phrase, start):
                 reachable[start + len(phrase)] = True

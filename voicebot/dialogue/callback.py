@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from voicebot.text.pinyin import heard_in
+
 _DIGITS = dict(zip("零一二三四五六七八九", range(10), strict=True)) | {"两": 2}
 _NUMBER = r"(?:二十[一二三四]?|十[一二三四五六七八九]?|[一二两三四五六七八九]|\d{1,2})"
 _DAYS = {"今天": 0, "今晚": 0, "今日": 0, "明天": 1, "明早": 1, "明晚": 1, "明日": 1, "后天": 2, "大后天": 3}
@@ -31,6 +33,10 @@ _PART = re.compile("|".join(_PARTS))
 _CLOCK = re.compile(rf"({_NUMBER})(?:点钟?|时|:|：)(半|一刻|三刻|[一二三四五]?十[五]?分?|\d{{2}})?")
 _AFTER = re.compile(rf"(?:过)?(半|{_NUMBER})个?半?(小时|钟头|分钟|天)(?:以后|之后|后)?")
 _HINT = re.compile(r"过|以后|之后|后|再打|再说|再联系")
+# Through homophone slips of the recogniser; of four syllables, for fewer sound like too much else.
+_SOUNDS = tuple(
+    day + part for day in ("明天", "后天", "今天") for part in ("早上", "上午", "中午", "下午", "晚上")
+)
 _MINUTES = {"半": 30, "一刻": 15, "三刻": 45}
 
 
@@ -60,7 +66,8 @@ def hear(text: str) -> CallbackTime | None:
     if clock and clock.group() == "一点" and not (day or weekday or weekend or part):
         clock = None  # "有一点贵": a little, not one o'clock
     if not (day or weekday or weekend or part or clock):
-        return None
+        misheard = next((phrase for phrase in _SOUNDS if heard_in(phrase, text)), None)
+        return hear(misheard) if misheard else None
     spoken_part, hour, afternoon = _PARTS[part.group()] if part else ("", 10, False)
     minute, spoken_clock = 0, ""
     if clock:

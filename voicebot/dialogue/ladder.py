@@ -40,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     progress.farewell,
     progress.acknowledged,
     progress.keen,
+    times.maybe_busy,
     progress.candidate,
     progress.any_answer,
 )
@@ -48,7 +49,7 @@ RULES: tuple[Rule, ...] = (
 def reply(moment: Moment) -> Reply:
     """Return the reply of the first rule that has one; nothing fits: ask back."""
     found = next(filter(None, (rule(moment) for rule in RULES)), None) or _unclear(moment)
-    return rating.asked(moment, found)
+    return rating.asked(moment, times.spared(moment, found))
 
 
 def _unclear(moment: Moment) -> Reply:

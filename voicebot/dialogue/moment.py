@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from voicebot.dialogue import choice, phrases
-from voicebot.dialogue.answers import YES, match
+from voicebot.dialogue.answers import YES, led_on, match
 from voicebot.dialogue.state import Reply
 from voicebot.domain.dialogue import DialogueState, Relation
 from voicebot.domain.emotion import EmotionLabel
@@ -17,6 +17,7 @@ from voicebot.domain.understanding import Situation
 FLOOR = 0.12  # a candidate below this is a guess: ask back
 END_FLOOR = 0.4  # for scripts that end the call: a guess must not hang up
 QUESTION_FLOOR = 0.35  # an annoyed customer's question is answered if it is this clear
+_NO_TIME = (Situation.BUSY, Situation.DRIVING, Situation.MEETING)
 ACKNOWLEDGED = (
     Answer(
         "yes", (*YES, "明白", "明白了", "知道了", "了解", "了解了", "清楚了", "这样啊", "是这样", "哦", "噢")
@@ -67,7 +68,10 @@ class Moment:
         """Return the expected answer that the whole utterance is, if the last script asked for one."""
         if self.last is None or self.state.expect is Expect.OPEN:
             return None
-        return match(self.text, self.last.answers)
+        found = match(self.text, self.last.answers)
+        if found is None and self.last.act != "confirm":
+            return led_on(self.text, self.last.answers)
+        return found
 
     @property
     def best(self) -> choice.Scored | None:
@@ -79,6 +83,11 @@ class Moment:
         """Whether the words are a refusal, by the usual phrases or the playbook's own."""
         busy = self.situation is Situation.BUSY and not self.negative
         return phrases.refuses(self.text, busy=busy, own=self.playbook.refusals)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the customer has no time now and says so calmly."""
+        return self.situation in _NO_TIME and not self.negative
 
     @property
     def negative(self) -> bool:

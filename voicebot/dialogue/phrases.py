@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from voicebot.dialogue.answers import core
-from voicebot.text.pinyin import bare, heard_in, syllables
+from voicebot.text.pinyin import bare, heard_in, homophones, syllables
 
 _PUNCTUATION = re.compile(r"[，。？！、：；,.?!;:\s]+")
 _STOP = r"(?:不要|不用|不必|别|甭|不许|不准|不能|禁止|停止|少)"
@@ -72,12 +72,12 @@ _HUMAN = re.compile(
 _HUMAN_SOUNDS = ("转人工", "换个人来", "找个真人", "叫个真人", "换个业务员", "人工客服")
 _HUMAN_DENIED = re.compile(
     r"(?:不要|不用|别|不需要|先不|不想|不必)(?:给我|帮我)?(?:转|找|叫|接|让)|(?:你们?)?经理(?:是谁|叫什么|多大)"
-    r"|不要人工|不用人工"
+    r"|不要人工|不用人工|(?:怎么|又|都|老|老是|每次|天天)(?:又|是)?换(?:了)?(?:个|一个)人"
     r"|(?:经理|人|客服|业务员|主管)(?:再|来|尽快|明天|晚点)?(?:联系|找|打给|打过来|打电话|给我(?:打|回)|跟我联系|回电)"
 )
 _ROBOT = re.compile(
     r"(?:是不是|是|不会是|该不会是|怎么像|好像|像)(?:个|一个|真的)?(?:在跟)?(?:个)?(?:语音)?(?:机器人|机器|人工智能|录音|电脑|假人)"
-    r"(?:吧|吗|啊|呀|在说|打的|么|$)|真人(?:吗|还是|吧|么)|是人(?:还是|吗)|不是(?:真人|人)吧|机器人(?:吧|吗|啊|么)$"
+    r"(?:吧|吗|啊|呀|在说|打的|放|播|么|$)|真人(?:吗|还是|吧|么)|是人(?:还是|吗)|不是(?:真人|人)吧|机器人(?:吧|吗|啊|么)$"
 )
 _COMPLAINT = re.compile(
     r"(?:我|要|去|就|会|打)(?:去|要|打)?(?:银保监|消协|工信部)?(?:投诉|举报|报警|告你)|投诉(?:电话|到底|你)"
@@ -86,6 +86,10 @@ _COMPLAINT_DENIED = re.compile(r"(?:不会|不想|没有|没|不是|不)(?:要|�
 _AGAIN_PLEASE = re.compile(
     r"(?:再|重新|重复)(?:说|讲|来|给我说)(?:一)?(?:遍|次|下)|没(?:有)?听(?:清|见|到|明白|懂|清楚)|听不(?:清|见|到|清楚)"
     r"|(?:^|你|刚才|刚刚)说(?:的)?(?:是)?(?:什么|啥)(?:$|来着|呀$|啊$)|大(?:点|一点)声|声音(?:太)?小|信号不(?:太)?好"
+)
+# "Did you not hear me?" behind a refusal asks for nothing.
+_REPROACH = re.compile(
+    r"(?:你们?|您)?(?:是不是)?(?:没有?听(?:见|到|清楚?|懂|明白)|听不(?:见|到|懂|明白))(?:吗|么|嘛|是吧)$"
 )
 _AGAIN_WHOLE = frozenset(("啊", "什么", "啥", "你说什么", "什么什么", "啊什么", "嗯什么", "你说啥"))
 _WRONG = re.compile(
@@ -128,8 +132,9 @@ _REFUSALS = (
         "别说了",
         "不要说了",
     ),
-    *("不办理", "不做", "没必要", "没有必要"),
+    *("不办理", "不做", "没必要", "没有必要", "别弄", "别办", "别搞", "不搞"),
 )
+_REASON = 5  # hanzi that a clause needs to tell anything
 _STOP_TALKING = (
     "别说了",
     "不要说了",
@@ -201,8 +206,9 @@ _PADDING = (
 _CLOSES = re.compile(
     r"(?:再见|拜拜|挂了|我挂|先挂|先这样|就这样(?:吧|$)|就到这(?:儿|里)?|没别的(?:事|了)|没事了|不说了|不聊了)"
 )
+_GOODBYE = ("再见", "拜拜", "先挂了")  # as a clause of their own they are heard through homophones
 _ABUSE = re.compile(
-    r"傻[逼比叉]|你(?:他|她|它|tm|特)妈?(?:妈|么)(?!的?(?:手机|电话|号|在|不在))|煞笔|操你|草你|去死|他妈的(?!手机|电话|号)|妈的(?!手机|电话|号)|(?:^|给我|你|快)滚(?!动|存)|王八蛋|混蛋|狗东西|死骗子"
+    r"傻[逼比叉]|你(?:他|她|它|tm|特)妈?(?:妈|么)(?!的?(?:手机|电话|号|在|不在))|煞笔|操你|草你|去死|他妈的(?!手机|电话|号)|(?<![我你他她咱您])妈的(?!手机|电话|号)|(?:^|给我|你|快)滚(?!动|存)|王八蛋|混蛋|狗东西|死骗子"
 )
 # Yes to being called by a person, in more words than the expected ones: "行，叫他下午打给我".
 _CONSENTS = re.compile(
@@ -273,7 +279,7 @@ def complains(text: str) -> bool:
 
 def asks_again(text: str) -> bool:
     """Whether the customer did not catch what was said."""
-    said = bare(text)
+    said = _REPROACH.sub("", bare(text))
     return said in _AGAIN_WHOLE or bool(_AGAIN_PLEASE.search(said))
 
 
@@ -291,8 +297,14 @@ def refuses(text: str, *, busy: bool = False, own: Sequence[str] = ()) -> bool:
     return any(_is_refusal(clause, (*_REFUSALS, *own), busy=busy) for clause in (*clauses(text), bare(text)))
 
 
+def gives_reason(text: str, own: Sequence[str] = ()) -> bool:
+    """Whether a refusal says in a clause of its own why: "算了吧，我征信有逾期"."""
+    rest = [part for part in clauses(text) if not _is_refusal(part, (*_REFUSALS, *own), busy=False)]
+    return any(len(part) >= _REASON for part in rest)
+
+
 def _is_refusal(clause: str, phrases: Sequence[str], *, busy: bool) -> bool:
-    rest = clause
+    clause = rest = _REPROACH.sub("", clause)
     for phrase in _STOP_TALKING:
         rest = rest.replace(phrase, "今" if busy else "\0")
     for phrase in sorted(phrases, key=len, reverse=True):
@@ -312,6 +324,8 @@ def consents(text: str) -> bool:
 
 def closes(text: str) -> bool:
     """Whether the customer ends the conversation."""
+    if any(homophones(core(part), word) for part in clauses(text) for word in _GOODBYE):
+        return True
     said = core(text)
     return bool(_CLOSES.search(said)) and not re.search(r"别挂|不要挂|先别挂", said)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from voicebot.dialogue import callback, exploring, phrases
 from voicebot.dialogue import state as st
-from voicebot.dialogue.answers import ANY, match
-from voicebot.dialogue.moment import ACKNOWLEDGED, END_FLOOR, FLOOR, Moment, why
+from voicebot.dialogue.answers import ANY, lets_speak, match
+from voicebot.dialogue.moment import ACKNOWLEDGED, END_FLOOR, FLOOR, QUESTION_FLOOR, Moment, why
 from voicebot.dialogue.state import Reply
 from voicebot.dialogue.stops import stop
-from voicebot.dialogue.times import no_time
+from voicebot.dialogue.times import APOLOGIES, SELLS, no_time
 from voicebot.dialogue.unwilling import refused
 from voicebot.domain.dialogue import Relation
 from voicebot.domain.emotion import EmotionLabel
@@ -20,12 +20,13 @@ KEEN_TURNS = 3  # in which a customer sounds interested, one after the other
 TELL_FLOOR = 0.08  # a candidate that only tells or reassures does little harm as a guess
 REFUSAL_FLOOR = 0.25  # one that takes the words for a refusal counts against the customer's second word
 _TELLS = frozenset(("answer", "company", "objection", "reassure", "pitch", "qualify"))
+_ANSWERS = frozenset(("answer", "company", "number_source"))
 _MUMBLED = "嗯啊哦呃噢"
 
 
 def again(moment: Moment) -> Reply | None:
     last = moment.last
-    if last is None or not phrases.asks_again(moment.text):
+    if last is None or not phrases.asks_again(moment.text) or _asks_of_its_own(moment):
         return None
     texts = [said.script_text for said in moment.state.history if said.script_id == last.id]
     if len(texts) < 3:
@@ -33,6 +34,13 @@ def again(moment: Moment) -> Reply | None:
         return Reply(last, ("V7 客户没听清：再说一遍",), text=texts[0] if texts else "")
     script = moment.by_act("repeat")
     return Reply(script, ("V7 客户还是没听清：换个说法",)) if script else None
+
+
+def _asks_of_its_own(moment: Moment) -> bool:
+    """ "我没听清是哪家的" is answered by the name, not by all that was said."""
+    best = moment.best
+    told = best is not None and best.script.act in _ANSWERS and best.score >= QUESTION_FLOOR
+    return told and best is not None and moment.last is not None and best.script.id != moment.last.id
 
 
 def resume(moment: Moment) -> Reply | None:
@@ -59,6 +67,8 @@ def expected(moment: Moment) -> Reply | None:
         return Reply(
             moment.role(moment.playbook.handover), (f"V22 {reason}，意向高：转人工",), goal=script.goal
         )
+    if script.do_not_call and lets_speak(moment.text):
+        return next_step(moment, "客户让接着说")  # no yes to being left alone
     if script.do_not_call:
         return stop(moment, f"V2 {reason}，登记不再来电")
     declined = answer.name == "no" and script.act in (
@@ -154,7 +164,8 @@ def next_step(moment: Moment, reason: str) -> Reply:
 
     A question that the customer left open is put again in other words.
     """
-    answered = moment.last.id if moment.last and moment.answer else ""
+    last = moment.last
+    answered = last.id if last and (moment.answer or last.records) else ""
     for key in moment.playbook.agenda:
         script = moment.role(key)
         if (
@@ -180,14 +191,17 @@ def keen(moment: Moment) -> Reply | None:
 
 def candidate(moment: Moment) -> Reply | None:
     """The best candidate that fits scene, relation, emotion and what was already said."""
-    best = moment.best
+    # apologies are for the annoyed, by a rule of their own: to a calm customer they are no guess
+    best = next((one for one in moment.scored if one.script.act not in APOLOGIES), None)
     if best is None or not moment.text:
         return None
     script = best.script
-    if best.score < _floor(script):
+    if best.score < _floor(script, moment):
         return None
     if script.do_not_call:
         return stop(moment, f"V2 {why(best)}")
+    if script.act == "close" and script.action is not Action.SAY and _left_to_ask(moment):
+        return next_step(moment, "像是说完了，可还没问完")
     if script.act in ("retain", "accept_refusal"):
         return refused(moment)
     facts = None
@@ -196,8 +210,18 @@ def candidate(moment: Moment) -> Reply | None:
     return Reply(script, (why(best),), facts=facts, rivals=exploring.rivals(moment))
 
 
-def _floor(script: Script) -> float:
+def _left_to_ask(moment: Moment) -> bool:
+    """Whether the customer has just been asked something that is to be kept, and more of it is to come."""
+    last, agenda = moment.last, moment.playbook.agenda
+    if last is None or not last.records or moment.relation is Relation.CLOSES:
+        return False
+    return any(not st.done(moment.role(key), moment.state) for key in agenda if key != last.id)
+
+
+def _floor(script: Script, moment: Moment) -> float:
     """Return how sure a candidate must be: the more a wrong one costs, the surer."""
+    if moment.state.expect is Expect.TIME and script.act in SELLS:
+        return QUESTION_FLOOR  # who is asked for another time has none now
     if script.act in _TELLS:
         return TELL_FLOOR
     if script.act in ("retain", "accept_refusal"):
@@ -207,10 +231,12 @@ def _floor(script: Script) -> float:
 
 def any_answer(moment: Moment) -> Reply | None:
     """The last script takes any answer, or asked for a time: go on instead of asking back."""
-    if not bare(moment.text) or moment.last is None or moment.relation is Relation.ASKS:
+    if not bare(moment.text) or moment.last is None:
         return None
     if moment.state.expect is Expect.TIME:
         return no_time(moment)
+    if moment.relation is Relation.ASKS:
+        return None
     answer = next((answer for answer in moment.last.answers if answer.name == ANY), None)
     script = moment.playbook.scripts.get(answer.then) if answer else None
     if script is None or script.id in moment.state.used:

@@ -9,7 +9,7 @@ from voicebot.dialogue.state import Reply
 from voicebot.dialogue.times import time
 from voicebot.domain.dialogue import Relation
 from voicebot.domain.emotion import EmotionLabel
-from voicebot.domain.script import Action
+from voicebot.domain.script import Action, Expect
 from voicebot.domain.speech import UtteranceKind
 from voicebot.domain.understanding import Situation
 
@@ -122,6 +122,8 @@ def other_person(moment: Moment) -> Reply | None:
     best = moment.best
     if best and moment.relation is Relation.ASKS and best.script.act in ("company", "robot", "number_source"):
         return None
+    if moment.state.expect is Expect.TIME and (named := time(moment)):
+        return named
     if script.id not in moment.state.used:
         return Reply(script, ("V16 别人接听：只问本人何时方便",), goal=st.OTHER_PERSON)
     return time(moment) or Reply(moment.close("confirm_time"), ("V16 别人接听：改时间再打",))

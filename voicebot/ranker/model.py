@@ -22,6 +22,7 @@ from voicebot.ranker.views import TURNS, ContextView, Lens, ScriptView
 
 ARRAYS = "arrays.npz"
 WORDS = "words.json"
+SHARE = "share_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,8 @@ class RankingModel:
             "context_mean": self.lens.context_mean,
             "script_mean": self.lens.script_mean,
             "topics": self.kernel.topics,
-            "replies": self.kernel.replies,
         }
-        kept |= {f"map_{name}": weights for name, weights in self.kernel.maps.items()}
+        kept |= _folded(self.kernel)
         past = self.kernel.past
         kept |= {f"past_meaning_{turn}": past.meaning[turn] for turn in range(TURNS)}
         for name, rows in (*((str(turn), past.words[turn]) for turn in range(TURNS)), ("signs", past.signs)):
@@ -110,7 +110,8 @@ class RankingModel:
             kept[f"dual{number}_script_terms"] = dual.script_terms
             kept[f"dual{number}_script_meaning"] = dual.script_meaning
         # half precision halves the file; scores move by less than one in a thousand
-        return {n: a.astype(np.float16) if a.dtype.kind == "f" else a for n, a in kept.items()}
+        whole = {n: a for n, a in kept.items() if a.dtype.kind != "f" or n.startswith(SHARE)}
+        return {n: a.astype(np.float16) for n, a in kept.items() if n not in whole} | whole
 
     @classmethod
     def load(cls, directory: Path, encoder: Encoder) -> RankingModel:
@@ -133,6 +134,7 @@ class RankingModel:
 
     @classmethod
     def _assemble(cls, words: dict[str, Any], arrays: dict[str, Any], encoder: Encoder) -> RankingModel:
+        replies, maps = _unfolded(arrays, words["members"])
         lens = Lens(
             encoder,
             Terms(pieces, words["context_terms"], arrays["context_idf"]),
@@ -145,7 +147,7 @@ class RankingModel:
 
         def sparse_rows(name: str, wide: int) -> Any:
             parts = tuple(arrays[f"past_{part}_{name}"] for part in ("data", "columns", "ends"))
-            return sparse.csr_matrix(parts, shape=(len(arrays["replies"]), wide))
+            return sparse.csr_matrix(parts, shape=(len(replies), wide))
 
         past = ContextView(
             tuple(arrays[f"past_meaning_{turn}"] for turn in range(TURNS)),
@@ -153,7 +155,6 @@ class RankingModel:
             tuple(words["bags"]),
             sparse_rows("signs", len(lens.signs.names)),
         )
-        maps = {name: arrays[f"map_{name}"] for name in words["members"]}
         duals = tuple(
             DualMember(
                 tuple(arrays[n] for n in sorted(arrays) if n.startswith(f"dual{number}_terms_")),
@@ -163,5 +164,32 @@ class RankingModel:
             )
             for number in range(words["duals"])
         )
-        kernel = KernelMembers(past, arrays["topics"], arrays["replies"], maps)
+        kernel = KernelMembers(past, arrays["topics"], replies, maps)
         return cls(lens, kernel, duals, words["weights"], words["temperature"])
+
+
+def _folded(kernel: KernelMembers) -> dict[str, Any]:
+    """Return replies and maps as arrays to keep: of few distinct replies, each once and shares of them.
+
+    A fitted map lies in the space that the replies span, so where they are fewer than that space's
+    dimensions nothing is lost, and the file is a fraction as large.
+    """
+    distinct, which = np.unique(kernel.replies, axis=0, return_inverse=True)
+    if len(distinct) >= kernel.replies.shape[1]:
+        whole = {f"map_{name}": weights for name, weights in kernel.maps.items()}
+        return {"replies": kernel.replies, **whole}
+    inverse = np.linalg.pinv(distinct.astype(np.float64))
+    # in single precision: what is off in a share is off in all that it is a share of
+    shares = {
+        f"{SHARE}{name}": (weights @ inverse).astype(np.float32) for name, weights in kernel.maps.items()
+    }
+    return {"replies": distinct, "which": which.reshape(-1).astype(np.int32), **shares}
+
+
+def _unfolded(arrays: Mapping[str, Any], members: Sequence[str]) -> tuple[Array, dict[str, Array]]:
+    """Return replies and maps of `_folded`, a row a pair."""
+    replies = arrays["replies"]
+    if "which" not in arrays:
+        return replies, {name: arrays[f"map_{name}"] for name in members}
+    maps = {name: arrays[f"{SHARE}{name}"] @ replies for name in members}
+    return replies[arrays["which"]], maps
