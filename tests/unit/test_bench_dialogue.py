@@ -15,19 +15,21 @@ from voicebot.text.normalise import comparable
 pytestmark = pytest.mark.unit
 
 HELD_OUT = Path(__file__).parents[1] / "data" / "dialogues" / "consumer_loan.yaml"
+BLIND = HELD_OUT.parent / "blind" / HELD_OUT.name
 
 
-def test_the_held_out_dialogues_fit_the_playbook_and_are_not_its_examples() -> None:
-    dialogues = dialogue.read(HELD_OUT, consumer_loan())
-    assert sum(len(one.turns) > 1 for one in dialogues) >= 150
+@pytest.mark.parametrize(("file", "least"), [(HELD_OUT, 150), (BLIND, 60)], ids=["held out", "blind"])
+def test_judged_dialogues_fit_the_playbook_and_are_not_its_examples(file: Path, least: int) -> None:
+    dialogues = dialogue.read(file, consumer_loan())
+    assert sum(len(one.turns) > 1 for one in dialogues) >= least
     assert len({one.id for one in dialogues}) == len(dialogues)
-    # Of short pieces more recur in some example the more examples there are (.28 of 2,117, .42 of 5,000), so
-    # what tells whether a line was taken from an example is its closest single one.
-    assert dialogue.overlap(dialogues, consumer_loan()) < 0.45
+    # Of short pieces more recur in some example the more examples there are (.28 of 2,117, .42 of 5,000,
+    # .55 of 7,900), so what tells whether a line was taken from an example is its closest single one.
+    assert dialogue.overlap(dialogues, consumer_loan()) < 0.6
     examples = [_pieces(line) for script in consumer_loan().scripts.values() for line in script.examples]
     said = [pieces for one in dialogues for turn in one.turns if len(pieces := _pieces(turn.say)) > 3]
     closest = [max(len(line & one) / len(line | one) for one in examples) for line in said]
-    assert len(closest) > 300
+    assert len(closest) > 2 * least
     assert sum(closest) / len(closest) < 0.25
     assert sum(share > 0.8 for share in closest) <= 0.01 * len(closest)
 

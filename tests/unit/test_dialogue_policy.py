@@ -181,6 +181,39 @@ def test_v16_a_time_named_by_somebody_else_is_taken_when_it_was_asked_for() -> N
     assert call.says("等他睡了，晚上十点吧").script_id == "callback_confirm"
 
 
+def test_a_yes_with_more_behind_it_accepts_the_offer_unless_something_else_fits_or_it_binds() -> None:
+    def offered() -> Conversation:
+        call = Conversation()
+        for said in ("可以，你说", "利率是多少", "好的"):
+            call.says(said)
+        assert call.decisions[-1].script_id == "qualify_invite"
+        return call
+
+    unsure = [Candidate("qualify_use", 0.1)]
+    assert offered().says("好的，我想办一个", candidates=unsure).script_id == "qualify_confirm"
+    assert offered().says("好的，我想办一个，但不要打电话", candidates=unsure).script_id != "qualify_confirm"
+    assert offered().says("可以上门办吗", candidates=unsure).script_id != "qualify_confirm"
+    sure = [Candidate("hes_think", 0.8)]
+    assert offered().says("好的，我再想想", candidates=sure).script_id == "hes_think"
+    bound = offered()
+    bound.says("可以")
+    assert bound.decisions[-1].script_id == "qualify_confirm"
+    assert bound.says("好的我先听听看", candidates=unsure).script_id != "closing_registered"
+
+
+def test_a_yes_in_more_words_to_being_left_alone_is_obeyed() -> None:
+    call = Conversation()
+    call.says("你从哪儿弄到我电话的", candidates=[Candidate("number_source", 0.9)])
+    assert call.decisions[-1].script_id == "number_source"
+    last = call.says("好，那麻烦你这就办了", candidates=[Candidate("qualify_confirm", 0.5)])
+    assert (last.script_id, last.do_not_call) == ("do_not_call", True)
+
+
+def test_an_assistant_that_takes_calls_is_a_machine() -> None:
+    last = Conversation().says("您好，我是王先生的电话助理，请问有什么事")
+    assert (last.action, last.script_text) == (Action.HANG_UP, "")
+
+
 def test_leave_to_speak_behind_a_yes_is_a_yes_but_never_to_the_binding_question() -> None:
     line = "行吧，反正也没事，你讲讲看"
     assert Conversation().says(line, candidates=()).script_id == "pitch_main"

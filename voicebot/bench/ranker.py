@@ -203,7 +203,7 @@ def _curve(task: Task, encoder: Encoder, recipe: Recipe, model: RankingModel) ->
             continue
         log.info("ranker bench", step=f"learning curve: {len(pairs)} pairs")
         part = fit_members(pairs, encoder, recipe)
-        part = RankingModel(part.lens, part.kernel, part.duals, model.weights, model.temperature)
+        part = replace(part, weights=model.weights, temperature=model.temperature)
         scores = part.score(task.contexts, part.bank(task.bank))["fused"]
         rows.append(_figures(f"ours, learnt from {len(pairs)} pairs", scores, task))
     return rows

@@ -102,6 +102,20 @@ def led_on(text: str, answers: Sequence[Answer]) -> Answer | None:
     return yes if match(parts[0], answers) is yes else None
 
 
+def begins_with_yes(text: str, answers: Sequence[Answer]) -> Answer | None:
+    """Return the yes of an utterance whose first words are one ("好的，我想办一个"), if it denies nothing.
+
+    Of two hanzi at least, or a clause of its own: 好 and 有 begin too many other words.
+    """
+    yes = next((answer for answer in answers if answer.name == "yes"), None)
+    said = bare(text)
+    if yes is None or "不" in said or "没" in said or "别" in said:
+        return None
+    first = next((part for part in _CLAUSE.split(text) if part), "")
+    begins = any(len(phrase) > 1 and said.startswith(phrase) for phrase in yes.phrases)
+    return yes if begins or match(first, answers) is yes else None
+
+
 def _covers(said: str, phrases: Iterable[str]) -> bool:
     """Whether phrases of one class and softeners make up the whole utterance, at least one phrase."""
     reachable = {0: False}  # position -> whether a phrase was used on the way

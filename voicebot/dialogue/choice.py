@@ -13,9 +13,7 @@ from voicebot.domain.script import ANY_SCENE, Playbook, Script
 RULE_ONLY = frozenset(
     {"announce", "apologise_close", "ask_back", "no_agent", "registered", "reprompt", "message", "rate"}
 )
-_AGAIN = frozenset(
-    {"answer", "company", "robot", "number_source", "identify", "off_topic", "ask_time", "repeat"}
-)
+_AGAIN = frozenset({"answer", "company", "robot", "identify", "off_topic", "ask_time", "repeat"})
 _TELLS = frozenset({"answer", "company", "robot"})  # said again also if the question is only implied
 _MAX_OBJECTIONS = 3  # replies to objections in one call; then the bot gives way
 

@@ -41,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     progress.acknowledged,
     progress.keen,
     times.maybe_busy,
+    progress.agreed,
     progress.candidate,
     progress.any_answer,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicebot.dialogue import callback, exploring, phrases
 from voicebot.dialogue import state as st
-from voicebot.dialogue.answers import ANY, lets_speak, match
+from voicebot.dialogue.answers import ANY, begins_with_yes, lets_speak, match
 from voicebot.dialogue.moment import ACKNOWLEDGED, END_FLOOR, FLOOR, QUESTION_FLOOR, Moment, why
 from voicebot.dialogue.state import Reply
 from voicebot.dialogue.stops import stop
@@ -187,6 +187,24 @@ def keen(moment: Moment) -> Reply | None:
     if not long or st.INTERESTED not in moment.state.goals or not moment.hands_over("intent"):
         return None
     return Reply(moment.role(moment.playbook.handover), ("V22 客户一直有兴趣：转人工",))
+
+
+def agreed(moment: Moment) -> Reply | None:
+    """A yes to what was offered, in more words, where nothing else fits well; never to a binding question."""
+    last, best = moment.last, moment.best
+    if last is None or last.act == "confirm" or moment.refuses or phrases.asks(moment.text):
+        return None
+    yes = begins_with_yes(moment.text, last.answers)
+    script = moment.playbook.scripts.get(yes.then) if yes else None
+    if script is None:
+        return None
+    if script.do_not_call:
+        return stop(moment, "V2 客户说好：登记不再来电")
+    if moment.negative or script.id in moment.state.used or script.action is not Action.SAY:
+        return None
+    if best is not None and best.score >= QUESTION_FLOOR:
+        return None
+    return Reply(script, ("客户说好，又多说了几句：接着往下",))
 
 
 def candidate(moment: Moment) -> Reply | None:

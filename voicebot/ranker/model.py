@@ -15,6 +15,7 @@ from voicebot.domain.errors import ModelError
 from voicebot.ranker.dual import DualMember
 from voicebot.ranker.encoder import Encoder
 from voicebot.ranker.fusion import fuse
+from voicebot.ranker.head import Head
 from voicebot.ranker.kernel import Array, KernelMembers
 from voicebot.ranker.pairs import Context
 from voicebot.ranker.terms import Signs, Terms, pieces, slots
@@ -32,6 +33,7 @@ class Bank:
     view: ScriptView
     kernel: Array
     duals: tuple[Array, ...]
+    head: Array  # (scripts,) where each stands in the head
     common: Array  # (scripts,) log of how near all past replies are
 
 
@@ -44,13 +46,20 @@ class RankingModel:
     duals: tuple[DualMember, ...]
     weights: Mapping[str, float]
     temperature: float
+    head: Head | None = None  # None: the replies are not a playbook's scripts
 
     def bank(self, texts: Sequence[str]) -> Bank:
         """Prepare scripts, known or new, for scoring."""
         view = self.lens.scripts(texts)
         space = self.kernel.bank(view)
         near = np.maximum(self.kernel.replies @ space.T, 0).mean(axis=0)
-        return Bank(view, space, tuple(dual.bank(view) for dual in self.duals), np.log(near + 1e-3))
+        return Bank(
+            view,
+            space,
+            tuple(dual.bank(view) for dual in self.duals),
+            self.head.place(texts) if self.head else np.zeros(0, np.int64),
+            np.log(near + 1e-3),
+        )
 
     def score(self, contexts: Sequence[Context], bank: Bank, *, every: bool = False) -> dict[str, Array]:
         """Return each member's scores, shape (contexts, scripts), and their fusion as "fused".
@@ -64,6 +73,8 @@ class RankingModel:
         if self.duals:
             scores = [dual.score(seen, own) for dual, own in zip(self.duals, bank.duals, strict=True)]
             members["dual"] = np.mean(scores, axis=0)
+        if self.head:
+            members["head"] = self.head.score(seen, bank.head)
         if bank.view.meaning.shape[1]:
             members["direct"] = seen.meaning[0] @ bank.view.meaning.T
         members["common"] = np.tile(bank.common, (len(contexts), 1))
@@ -82,6 +93,7 @@ class RankingModel:
             "bags": self.kernel.past.bags,
             "members": sorted(self.kernel.maps),
             "duals": len(self.duals),
+            "head": list(self.head.scripts) if self.head else [],
             "weights": dict(self.weights),
             "temperature": self.temperature,
         }
@@ -104,6 +116,12 @@ class RankingModel:
         for name, rows in (*((str(turn), past.words[turn]) for turn in range(TURNS)), ("signs", past.signs)):
             kept[f"past_data_{name}"], kept[f"past_columns_{name}"] = rows.data, rows.indices
             kept[f"past_ends_{name}"] = rows.indptr
+        if self.head:
+            kept |= {
+                "head_words": self.head.words,
+                "head_meaning": self.head.meaning,
+                "head_bias": self.head.bias,
+            }
         for number, dual in enumerate(self.duals):
             kept |= {f"dual{number}_terms_{turn}": table for turn, table in enumerate(dual.turn_terms)}
             kept |= {f"dual{number}_meaning_{turn}": read for turn, read in enumerate(dual.turn_meaning)}
@@ -165,7 +183,12 @@ class RankingModel:
             for number in range(words["duals"])
         )
         kernel = KernelMembers(past, arrays["topics"], replies, maps)
-        return cls(lens, kernel, duals, words["weights"], words["temperature"])
+        head = (
+            Head(tuple(words["head"]), *(arrays[f"head_{part}"] for part in ("words", "meaning", "bias")))
+            if words.get("head")
+            else None
+        )
+        return cls(lens, kernel, duals, words["weights"], words["temperature"], head)
 
 
 def _folded(kernel: KernelMembers) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from voicebot.ranker.calibration import fit_temperature
 from voicebot.ranker.dual import EMBEDDED_TURNS, MEANING_GAIN, DualMember
 from voicebot.ranker.encoder import Encoder
 from voicebot.ranker.fusion import choose, fuse, ranks
+from voicebot.ranker.head import Head
 from voicebot.ranker.kernel import KernelMembers
 from voicebot.ranker.model import RankingModel
 from voicebot.ranker.pairs import Pair
@@ -28,6 +29,7 @@ Progress = Callable[[str], None]
 
 CARD = "card.md"
 LEAST = 20  # pairs; below that nothing can be held out
+MOST_PAST = 6000  # pairs that the kernel members weigh: their system and their file grow with its square
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def fit_members(pairs: Sequence[Pair], encoder: Encoder, recipe: Recipe) -> Rank
     contexts = lens.contexts([pair.context for pair in pairs])
     replies = lens.scripts([pair.reply for pair in pairs])
     trust = np.array([pair.weight for pair in pairs])
-    kernel = KernelMembers.fit(contexts, replies, recipe.seed, None if (trust == 1).all() else trust)
+    head = Head.fit(contexts, replies.texts, trust)
+    kernel = _kernel(lens, _past(pairs), recipe)
     right = pairs if (trust > 0).all() else [pair for pair in pairs if pair.weight > 0]
     if len(right) < len(pairs):
         # the dual encoders learn from what was right alone
@@ -109,8 +112,25 @@ def fit_members(pairs: Sequence[Pair], encoder: Encoder, recipe: Recipe) -> Rank
         train_dual(lens, contexts, replies, replace(recipe, seed=recipe.seed + number))
         for number in range(recipe.duals if has_torch() else 0)
     )
-    members = (*kernel.maps, *(("dual",) if duals else ()))
-    return RankingModel(lens, kernel, duals, dict.fromkeys(members, 1.0), 1.0)
+    members = (*kernel.maps, *(("dual",) if duals else ()), *(("head",) if head else ()))
+    return RankingModel(lens, kernel, duals, dict.fromkeys(members, 1.0), 1.0, head)
+
+
+def _kernel(lens: Lens, past: Sequence[Pair], recipe: Recipe) -> KernelMembers:
+    trust = np.array([pair.weight for pair in past])
+    contexts = lens.contexts([pair.context for pair in past])
+    replies = lens.scripts([pair.reply for pair in past])
+    return KernelMembers.fit(contexts, replies, recipe.seed, None if (trust == 1).all() else trust)
+
+
+def _past(pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """Return the pairs that the kernel members weigh: those of conversations first, then evenly spread."""
+    if len(pairs) <= MOST_PAST:
+        return pairs
+    lone = [row for row, pair in enumerate(pairs) if not pair.context.agent]
+    heard = [row for row, pair in enumerate(pairs) if pair.context.agent][-MOST_PAST:]
+    spread = np.linspace(0, len(lone) - 1, MOST_PAST - len(heard)).astype(np.int64)
+    return [pairs[row] for row in sorted({*heard, *(lone[place] for place in spread)})]
 
 
 def train(pairs: Sequence[Pair], encoder: Encoder, out: Path, recipe: Recipe, progress: Progress) -> Any:
