@@ -69,6 +69,19 @@ def test_wrong_choices_teach_the_head_nothing() -> None:
     assert scores[0] > scores[1]
 
 
+def test_one_judged_moment_of_a_call_outweighs_a_few_written_lines() -> None:
+    line = "利息能不能再便宜点"
+    written = [*PAIRS, *(Pair(Context(f"{line}{end}"), RATE) for end in ("啊", "呢", "呀"))]
+
+    def best(pairs: Sequence[Pair]) -> str:
+        model = fit_members(pairs, NoEncoder(), Recipe(duals=0))
+        scores = model.score([Context(line, agent="您看好吗")], model.bank([RATE, AMOUNT]))["head"][0]
+        return (RATE, AMOUNT)[int(scores.argmax())]
+
+    assert best(written) == RATE
+    assert best([*written, Pair(Context(line, agent="您看好吗"), AMOUNT, conversation="c")]) == AMOUNT
+
+
 def test_replies_that_hardly_come_again_get_no_head() -> None:
     _, head = fitted([Pair(Context(f"第{number}句话"), f"第{number}个回答") for number in range(40)])
     assert head is None

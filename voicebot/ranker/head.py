@@ -38,7 +38,7 @@ class Head:
         Args:
             past: what was said.
             replies: the scripts that followed, row by row.
-            trust: how much each pair counts, -1 to 1; below 0 it was wrong, which teaches the head nothing.
+            trust: how much each pair counts; below 0 it was wrong, which teaches the head nothing.
         """
         right = [row for row, weight in enumerate(trust) if weight > 0]
         known = Counter(replies[row] for row in right)

@@ -30,6 +30,7 @@ Progress = Callable[[str], None]
 CARD = "card.md"
 LEAST = 20  # pairs; below that nothing can be held out
 MOST_PAST = 6000  # pairs that the kernel members weigh: their system and their file grow with its square
+HEARD = 5.0  # lines of a playbook that one pair of a call counts for in the head
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ def fit_members(pairs: Sequence[Pair], encoder: Encoder, recipe: Recipe) -> Rank
     contexts = lens.contexts([pair.context for pair in pairs])
     replies = lens.scripts([pair.reply for pair in pairs])
     trust = np.array([pair.weight for pair in pairs])
-    head = Head.fit(contexts, replies.texts, trust)
+    heard = np.array([HEARD if pair.context.agent else 1.0 for pair in pairs])
+    head = Head.fit(contexts, replies.texts, trust * heard)
     kernel = _kernel(lens, _past(pairs), recipe)
     right = pairs if (trust > 0).all() else [pair for pair in pairs if pair.weight > 0]
     if len(right) < len(pairs):
