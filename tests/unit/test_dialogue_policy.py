@@ -202,11 +202,12 @@ def test_a_yes_with_more_behind_it_accepts_the_offer_unless_something_else_fits_
 
 
 def test_a_yes_in_more_words_to_being_left_alone_is_obeyed() -> None:
-    call = Conversation()
-    call.says("你从哪儿弄到我电话的", candidates=[Candidate("number_source", 0.9)])
-    assert call.decisions[-1].script_id == "number_source"
-    last = call.says("好，那麻烦你这就办了", candidates=[Candidate("qualify_confirm", 0.5)])
-    assert (last.script_id, last.do_not_call) == ("do_not_call", True)
+    for line in ("好，那麻烦你这就办了", "行那就麻烦你办了", "可以的，那你赶快办"):
+        call = Conversation()
+        call.says("你从哪儿弄到我电话的", candidates=[Candidate("number_source", 0.9)])
+        assert call.decisions[-1].script_id == "number_source"
+        last = call.says(line, candidates=[Candidate("qualify_confirm", 0.5)])
+        assert (last.script_id, last.do_not_call) == ("do_not_call", True), line
 
 
 def test_an_assistant_that_takes_calls_is_a_machine() -> None:

@@ -34,6 +34,7 @@ LATER = _words(
     等下 等会儿再说 晚点再说 一会儿再说 现在不方便
     """
 )
+_BRIEF_YES = re.compile("[好行成嗯对](?:的|啊|呀|吧|嘞|那)")  # with which more words begin: "好那你登记上"
 ANY = "any"  # answer class: whatever is said, if nothing else fits it
 _STANDARD = {"yes": YES, "no": NO, "later": LATER}
 # "请讲", "那你接着说吧": whoever was asked for a moment says yes so.
@@ -105,7 +106,7 @@ def led_on(text: str, answers: Sequence[Answer]) -> Answer | None:
 def begins_with_yes(text: str, answers: Sequence[Answer]) -> Answer | None:
     """Return the yes of an utterance whose first words are one ("好的，我想办一个"), if it denies nothing.
 
-    Of two hanzi at least, or a clause of its own: 好 and 有 begin too many other words.
+    Of two hanzi at least, or set off from the rest: 好 and 有 begin too many other words.
     """
     yes = next((answer for answer in answers if answer.name == "yes"), None)
     said = bare(text)
@@ -113,7 +114,7 @@ def begins_with_yes(text: str, answers: Sequence[Answer]) -> Answer | None:
         return None
     first = next((part for part in _CLAUSE.split(text) if part), "")
     begins = any(len(phrase) > 1 and said.startswith(phrase) for phrase in yes.phrases)
-    return yes if begins or match(first, answers) is yes else None
+    return yes if begins or _BRIEF_YES.match(said) or match(first, answers) is yes else None
 
 
 def _covers(said: str, phrases: Iterable[str]) -> bool:
