@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 SHARE = 0.2
 CALLS = 60
-AGREES, ASKS_TWO_THINGS = "可以你说吧", "安全吗利息高吗"
+AGREES, ASKS_TWO_THINGS = "可以你说吧", "多久到账，要什么材料"
 
 
 @pytest.fixture(scope="module")
