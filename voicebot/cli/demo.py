@@ -75,7 +75,7 @@ class Progress:
                 name, colour, f"■ {outcome.disposition.value} · {outcome.intent_level.value}", f"  {why}"
             )
         else:
-            words = {"dialling": "☎ 呼叫", "ringing": "♪ 振铃", "answered": "● 接通"}
+            words = {"dialling": "☎ 呼叫", "ringing": "♪ 振铃", "answered": "● 接通", "takeover": "⇢ 转人工"}
             self._line(name, colour, words.get(event.kind, event.kind), "")
 
     def _colour(self, name: str) -> str:
