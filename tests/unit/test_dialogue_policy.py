@@ -208,6 +208,10 @@ def test_a_yes_in_more_words_to_being_left_alone_is_obeyed() -> None:
         assert call.decisions[-1].script_id == "number_source"
         last = call.says(line, candidates=[Candidate("qualify_confirm", 0.5)])
         assert (last.script_id, last.do_not_call) == ("do_not_call", True), line
+    call = Conversation()
+    call.says("你从哪儿弄到我电话的", candidates=[Candidate("number_source", 0.9)])
+    asks = call.says("好那先告诉我利息怎么算", candidates=[Candidate("q_rate", 0.9)])
+    assert (asks.script_id, asks.do_not_call) == ("q_rate", False)
 
 
 def test_an_assistant_that_takes_calls_is_a_machine() -> None:

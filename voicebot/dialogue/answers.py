@@ -44,7 +44,7 @@ _GO_ON = re.compile(
 )
 # Behind a yes, these are politeness: "嗯，发吧，谢谢".
 _THANKS = ("谢谢你", "谢谢您", "谢谢", "谢了", "多谢", "麻烦你了", "麻烦您了", "麻烦了", "辛苦了")
-_CLAUSE = re.compile(r"[，。？！、；,.?!;\s]+")
+_PUNCTUATION = re.compile(r"[，。？！、：；,.?!;:\s]+")
 _SOFTENERS = "嗯啊哦呃哎诶唉那就呀呢吧嘛哈了的呗噢"
 
 
@@ -73,7 +73,7 @@ def match(text: str, answers: Sequence[Answer]) -> Answer | None:
             if any(form in (phrase, core(phrase)) for phrase in answer.phrases):
                 return answer
     if _GO_ON.fullmatch(said):
-        return next((answer for answer in answers if answer.name == "yes"), None)
+        return _yes(answers)
     covering = [answer for answer in answers if _covers(said, answer.phrases)]
     if len(covering) == 1:
         return covering[0]
@@ -85,10 +85,14 @@ def match(text: str, answers: Sequence[Answer]) -> Answer | None:
     return None
 
 
+def clauses(text: str) -> tuple[str, ...]:
+    """Return the clauses of an utterance, without punctuation."""
+    return tuple(part for part in _PUNCTUATION.split(text) if part)
+
+
 def lets_speak(text: str) -> bool:
     """Whether the customer tells the bot to go on: "行吧，那你说"."""
-    parts = [part for part in _CLAUSE.split(text) if part]
-    return any(_GO_ON.fullmatch(bare(words)) for words in (text, *parts[-1:]))
+    return any(_GO_ON.fullmatch(bare(words)) for words in (text, *clauses(text)[-1:]))
 
 
 def led_on(text: str, answers: Sequence[Answer]) -> Answer | None:
@@ -96,8 +100,8 @@ def led_on(text: str, answers: Sequence[Answer]) -> Answer | None:
 
     "行吧，反正也没事，你讲讲看" is one. Not for binding questions: what stands between may be a condition.
     """
-    parts = [part for part in _CLAUSE.split(text) if part]
-    yes = next((answer for answer in answers if answer.name == "yes"), None)
+    parts = clauses(text)
+    yes = _yes(answers)
     if yes is None or len(parts) < 2 or not _GO_ON.fullmatch(bare(parts[-1])):
         return None
     return yes if match(parts[0], answers) is yes else None
@@ -108,13 +112,15 @@ def begins_with_yes(text: str, answers: Sequence[Answer]) -> Answer | None:
 
     Of two hanzi at least, or set off from the rest: 好 and 有 begin too many other words.
     """
-    yes = next((answer for answer in answers if answer.name == "yes"), None)
-    said = bare(text)
-    if yes is None or "不" in said or "没" in said or "别" in said:
+    yes, said = _yes(answers), bare(text)
+    if yes is None or not said or "不" in said or "没" in said or "别" in said:
         return None
-    first = next((part for part in _CLAUSE.split(text) if part), "")
     begins = any(len(phrase) > 1 and said.startswith(phrase) for phrase in yes.phrases)
-    return yes if begins or _BRIEF_YES.match(said) or match(first, answers) is yes else None
+    return yes if begins or _BRIEF_YES.match(said) or match(clauses(text)[0], answers) is yes else None
+
+
+def _yes(answers: Sequence[Answer]) -> Answer | None:
+    return next((answer for answer in answers if answer.name == "yes"), None)
 
 
 def _covers(said: str, phrases: Iterable[str]) -> bool:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from voicebot.dialogue.answers import core
+from voicebot.dialogue.answers import clauses, core
 from voicebot.text.pinyin import bare, heard_in, homophones, syllables
 
-_PUNCTUATION = re.compile(r"[，。？！、：；,.?!;:\s]+")
 _STOP = r"(?:不要|不用|不必|别|甭|不许|不准|不能|禁止|停止|少)"
 _AGAIN = r"(?:再|在|老|老是|总|总是|一直|天天|继续|随便|乱)?"
 _ME = r"(?:给我|跟我|向我|往我这|来)?"
@@ -221,11 +220,6 @@ _NOT_YET = re.compile(
     r"|多少|几|家|老婆|老公|单位|公司"
 )
 _RUDE = re.compile(r"神经病|有病(?:吧|啊)|脑子有(?:病|问题)|烦死|烦不烦|有完没完|没完没了|吃饱了撑")
-
-
-def clauses(text: str) -> tuple[str, ...]:
-    """Return the clauses of an utterance, without punctuation."""
-    return tuple(part for part in _PUNCTUATION.split(text) if part)
 
 
 def opts_out(text: str) -> bool:

@@ -199,6 +199,9 @@ def agreed(moment: Moment) -> Reply | None:
     if script is None:
         return None
     if script.do_not_call:
+        # "好，那你先说说看" is no yes to being left alone, nor is a question with an answer of its own
+        if lets_speak(moment.text) or _asks_of_its_own(moment):
+            return None
         return stop(moment, "V2 客户说好：登记不再来电")
     if moment.negative or script.id in moment.state.used or script.action is not Action.SAY:
         return None

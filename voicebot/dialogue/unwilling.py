@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicebot.dialogue import phrases
 from voicebot.dialogue import state as st
-from voicebot.dialogue.answers import match
+from voicebot.dialogue.answers import clauses, match
 from voicebot.dialogue.moment import QUESTION_FLOOR, Moment, why
 from voicebot.dialogue.state import Reply
 from voicebot.domain.script import Expect
@@ -28,7 +28,7 @@ def _declined(moment: Moment) -> Reply | None:
     script = moment.playbook.scripts.get(no.then) if no else None
     if no is None or script is None or script.act != "close" or moment.negative:
         return None
-    said = any(match(part, (no,)) for part in phrases.clauses(moment.text))
+    said = any(match(part, (no,)) for part in clauses(moment.text))
     return Reply(script, (f"回答了上一个问题：{no.name}",)) if said else None
 
 
