@@ -29,12 +29,15 @@ def model() -> WordingModel:
 @pytest.mark.parametrize(
     ("text", "status"),
     [
-        ("对不起您拨打的电话与关节", NumberStatus.UNKNOWN),
-        ("您好您播打的电话以情形", NumberStatus.UNKNOWN),
+        ("对不起您拨打的电话与关节", NumberStatus.SWITCHED_OFF),
+        ("您好您播打的电话以情形", NumberStatus.SUSPENDED),
+        ("您好，您拨打的用户正在通过", NumberStatus.BUSY),
         ("您好。谢陆正盲。请稍后再步", NumberStatus.CONGESTED),
         ("您好您播打的用户暂时无法", NumberStatus.OUT_OF_REACH),
+        ("您好您不打的电话正", NumberStatus.UNKNOWN),
         ("您好您不打的电话正在通", NumberStatus.BUSY),
         ("您好，您拨打的用户", NumberStatus.UNKNOWN),
+        ("您好，我是王先生的智能小助理，请问有什么事", NumberStatus.MAILBOX),
         ("您呼叫的号码刚刚被对方按掉了", NumberStatus.UNKNOWN),
     ],
 )

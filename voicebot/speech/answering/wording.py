@@ -18,7 +18,7 @@ from voicebot.domain.answering import NumberStatus
 from voicebot.domain.errors import ModelError
 from voicebot.registry import models
 from voicebot.speech.answering.announcement import Told, by_table
-from voicebot.text.announcements import may_offer_mailbox
+from voicebot.text.announcements import alike, may_offer_mailbox
 from voicebot.text.pinyin import fuzzy, syllables
 
 NAME = "answering"
@@ -26,6 +26,7 @@ WEIGHTS = "weights.json"
 PERSON = "person"
 LABELS = (PERSON, *(status.value for status in NumberStatus if status is not NumberStatus.FAX))
 SURE = 0.95  # probability from which a machine speaks
+LIKELY = 0.5  # from which it does if its words are near to known ones
 NAMED = 0.5  # share of a status from which it is told
 GUESSED = 0.3  # share from which it is taken where nothing more is said
 _UNKNOWN = LABELS.index(NumberStatus.UNKNOWN.value)
@@ -54,10 +55,15 @@ class WordingModel:
         mailbox = heard.kind is NumberStatus.MAILBOX and heard.share >= NAMED
         if known and known.status is not NumberStatus.UNKNOWN and not (mailbox and may_offer_mailbox(text)):
             return known
-        if known is None and heard.machine < SURE:
+        if known is None and heard.machine < LIKELY:
+            return None
+        near = alike(text) if heard.machine < SURE or heard.share < NAMED else None
+        if known is None and heard.machine < SURE and near is None:
             return None
         if heard.share >= NAMED:
             return Told(heard.kind, heard.kind)
+        if near not in (None, NumberStatus.UNKNOWN, NumberStatus.VACANT):
+            return Told(near, near)
         # a vacant number is never called again, so that is not guessed
         guessed = heard.share >= GUESSED and heard.kind is not NumberStatus.VACANT
         return Told(NumberStatus.UNKNOWN, heard.kind if guessed else NumberStatus.UNKNOWN)
