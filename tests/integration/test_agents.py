@@ -68,6 +68,14 @@ def test_only_agents_of_the_campaign_or_the_one_named_are_reserved(database: Dat
     assert reserve(database, "c4", campaign_id="spring", agent_id="ann") == "ann"
 
 
+def test_opening_the_page_again_keeps_whose_calls_an_agent_takes(database: Database) -> None:
+    sign_in(database, "ann", campaigns=("spring",))
+    with database.transaction() as session:
+        AgentRepository(session).save("ann", "Ann Li", "sip:ann@127.0.0.2")
+    assert reserve(database, "c1", campaign_id="autumn") == ""
+    assert reserve(database, "c2", campaign_id="spring") == "ann"
+
+
 def test_a_closed_page_and_a_lapsed_lease_are_seen(database: Database) -> None:
     sign_in(database, "ann")
     assert reserve(database, "c1") == "ann"

@@ -38,12 +38,17 @@ class AgentRepository:
 
     # -- what the agent does --
 
-    def save(self, agent_id: str, name: str, uri: str, campaigns: tuple[str, ...] = ()) -> None:
-        """Write who an agent is and where the phone is; presence stays as it was."""
-        values = {"name": name, "uri": uri, "campaigns": list(campaigns)}
+    def save(self, agent_id: str, name: str, uri: str, campaigns: tuple[str, ...] | None = None) -> None:
+        """Write who an agent is and where the phone is; presence stays as it was.
+
+        `campaigns` whose calls the agent takes, () = of all; None: as it was, of all for a new agent.
+        """
+        values: dict[str, object] = {"name": name, "uri": uri}
+        if campaigns is not None:
+            values["campaigns"] = list(campaigns)
         self._session.execute(
             insert(AgentRow)
-            .values(id=agent_id, **values)
+            .values(id=agent_id, **{"campaigns": [], **values})
             .on_conflict_do_update(index_elements=[AgentRow.id], set_=values)
         )
 
