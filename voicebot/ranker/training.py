@@ -104,35 +104,30 @@ def fit_members(pairs: Sequence[Pair], encoder: Encoder, recipe: Recipe) -> Rank
     trust = np.array([pair.weight for pair in pairs])
     heard = np.array([HEARD if pair.context.agent else 1.0 for pair in pairs])
     head = Head.fit(contexts, replies.texts, trust * heard)
-    kernel = _kernel(lens, _past(pairs), recipe)
-    right = pairs if (trust > 0).all() else [pair for pair in pairs if pair.weight > 0]
-    if len(right) < len(pairs):
-        # the dual encoders learn from what was right alone
-        contexts = lens.contexts([pair.context for pair in right])
-        replies = lens.scripts([pair.reply for pair in right])
+    past = _past(pairs)
+    kernel = KernelMembers.fit(
+        contexts.rows(past), replies.rows(past), recipe.seed, None if (trust == 1).all() else trust[past]
+    )
+    # the dual encoders learn from what was right alone
+    right = [row for row, pair in enumerate(pairs) if pair.weight > 0]
     duals = tuple(
-        train_dual(lens, contexts, replies, replace(recipe, seed=recipe.seed + number))
+        train_dual(
+            lens, contexts.rows(right), replies.rows(right), replace(recipe, seed=recipe.seed + number)
+        )
         for number in range(recipe.duals if has_torch() else 0)
     )
     members = (*kernel.maps, *(("dual",) if duals else ()), *(("head",) if head else ()))
     return RankingModel(lens, kernel, duals, dict.fromkeys(members, 1.0), 1.0, head)
 
 
-def _kernel(lens: Lens, past: Sequence[Pair], recipe: Recipe) -> KernelMembers:
-    trust = np.array([pair.weight for pair in past])
-    contexts = lens.contexts([pair.context for pair in past])
-    replies = lens.scripts([pair.reply for pair in past])
-    return KernelMembers.fit(contexts, replies, recipe.seed, None if (trust == 1).all() else trust)
-
-
-def _past(pairs: Sequence[Pair]) -> Sequence[Pair]:
-    """Return the pairs that the kernel members weigh: those of conversations first, then evenly spread."""
+def _past(pairs: Sequence[Pair]) -> list[int]:
+    """Return which pairs the kernel members weigh: those of conversations first, then evenly spread."""
     if len(pairs) <= MOST_PAST:
-        return pairs
+        return list(range(len(pairs)))
     lone = [row for row, pair in enumerate(pairs) if not pair.context.agent]
     heard = [row for row, pair in enumerate(pairs) if pair.context.agent][-MOST_PAST:]
     spread = np.linspace(0, len(lone) - 1, MOST_PAST - len(heard)).astype(np.int64)
-    return [pairs[row] for row in sorted({*heard, *(lone[place] for place in spread)})]
+    return sorted({*heard, *(lone[place] for place in spread)})
 
 
 def train(pairs: Sequence[Pair], encoder: Encoder, out: Path, recipe: Recipe, progress: Progress) -> Any:

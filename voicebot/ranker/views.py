@@ -25,6 +25,15 @@ class ContextView:
     bags: tuple[list[list[int]], ...]  # places of the terms, for embeddings
     signs: Any  # sparse (contexts, signs): scene, keywords, emotion
 
+    def rows(self, rows: Sequence[int]) -> ContextView:
+        """Return some of the contexts."""
+        return ContextView(
+            tuple(turn[rows] for turn in self.meaning),
+            tuple(turn[rows] for turn in self.words),
+            tuple([turn[row] for row in rows] for turn in self.bags),
+            self.signs[rows],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ScriptView:
@@ -35,6 +44,16 @@ class ScriptView:
     words: Any  # sparse (scripts, script terms)
     slots: Any  # sparse (scripts, slot terms)
     bags: list[list[int]]  # script terms, then slot terms
+
+    def rows(self, rows: Sequence[int]) -> ScriptView:
+        """Return some of the scripts."""
+        return ScriptView(
+            tuple(self.texts[row] for row in rows),
+            self.meaning[rows],
+            self.words[rows],
+            self.slots[rows],
+            [self.bags[row] for row in rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)
