@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.acceptance.command import voicebot
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(420)]
 
@@ -21,18 +20,10 @@ def demo(postgres_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """The report of one demo, as `--json` writes it."""
     report = tmp_path_factory.mktemp("demo") / "demo.json"
     only = [word for person in PEOPLE for word in ("--only", person)]
-    done = subprocess.run(
-        [sys.executable, "-m", "voicebot.cli.main", "demo", "--json", str(report), *only],
-        env={**os.environ, "VOICEBOT_HOME": str(postgres_directory / "demo")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
+    home = {"VOICEBOT_HOME": str(postgres_directory / "demo")}
+    screen = voicebot(home, "demo", "--json", str(report), *only)
     document: dict[str, Any] = json.loads(report.read_text("utf-8"))
-    document["screen"] = done.stdout
+    document["screen"] = screen
     return document
 
 

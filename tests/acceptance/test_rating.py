@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.acceptance.command import voicebot
 from voicebot.registry import resources
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(420)]
@@ -33,20 +31,6 @@ class Installation:
         return dict(found)
 
 
-def voicebot(environment: dict[str, str], *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "voicebot.cli.main", *words],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
-    return done.stdout
-
-
 def with_rating() -> str:
     """Return the shipped playbook after what its comment says: its rating lines are comments no more."""
     shipped = (resources.playbooks_dir() / f"{PLAYBOOK}.yaml").read_text("utf-8")
@@ -62,7 +46,7 @@ def installation(postgres_directory: Path, database_url: str) -> Installation:
     home = postgres_directory / "rating"
     (home / "playbooks").mkdir(parents=True)
     (home / "playbooks" / f"{PLAYBOOK}.yaml").write_text(with_rating(), "utf-8")
-    environment = os.environ | {
+    environment = {
         "VOICEBOT_HOME": str(home), "VOICEBOT_DATABASE_URL": database_url, "COLUMNS": "200",
     }  # fmt: skip
     voicebot(environment, "demo", "--only", RATES, "--json", str(home / "demo.json"))

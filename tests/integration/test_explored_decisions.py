@@ -9,7 +9,7 @@ import pytest
 
 from voicebot import bootstrap, codec
 from voicebot.call.pipeline import Pipeline
-from voicebot.cli.chat import OnePlaybook, Typed, Unspoken
+from voicebot.cli.chat import typed_pipeline
 from voicebot.domain.call import CallRequest, Direction, Turn
 from voicebot.domain.dialogue import Snapshot
 from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
@@ -26,16 +26,7 @@ AGREES, ASKS_TWO_THINGS = "可以你说吧", "多久到账，要什么材料"
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """Everything but ears and voice, as an inference server has it."""
     settings = Settings(home=tmp_path_factory.mktemp("home"), explore=SHARE)
-    book = bootstrap.playbooks(settings).get("consumer_loan")
-    return Pipeline(
-        Typed(),
-        bootstrap.analyzer(settings),
-        bootstrap.situations(),
-        bootstrap.ranker(settings),
-        bootstrap.policy(settings),
-        Unspoken(),
-        OnePlaybook(book),
-    )
+    return typed_pipeline(settings, bootstrap.playbooks(settings).get("consumer_loan"))
 
 
 def turn(pipeline: Pipeline, call: str) -> Turn:

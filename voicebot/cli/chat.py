@@ -54,7 +54,14 @@ def chat(
     settings = Settings()
     logs.configure("chat", "warning")
     book = find(playbook)
-    pipeline = Pipeline(
+    Conversation(typed_pipeline(settings, book), book, slots, Console(highlight=False, soft_wrap=True)).run(
+        _lines()
+    )
+
+
+def typed_pipeline(settings: Settings, book: Playbook) -> Pipeline:
+    """Return the way of an utterance without ears and voice."""
+    return Pipeline(
         Typed(),
         bootstrap.analyzer(settings),
         bootstrap.situations(),
@@ -63,7 +70,6 @@ def chat(
         Unspoken(),
         OnePlaybook(book),
     )
-    Conversation(pipeline, book, slots, Console(highlight=False, soft_wrap=True)).run(_lines())
 
 
 class Typed:
