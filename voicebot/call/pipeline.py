@@ -9,11 +9,9 @@ decision and the same next snapshot, so that a decision can be thrown away and t
 
 from __future__ import annotations
 
-import time
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -21,6 +19,7 @@ import structlog
 from voicebot import codec
 from voicebot.call.protection import protected_ms
 from voicebot.call.speculation import Pace
+from voicebot.call.stopwatch import Stopwatch
 from voicebot.dialogue import wording
 from voicebot.dialogue.following import follow, match
 from voicebot.dialogue.offers import offers
@@ -49,22 +48,6 @@ from voicebot.speech.answering.announcement import Teller, by_table
 CANDIDATES = 5
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Milliseconds by step."""
-
-    ms: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, step: str) -> Iterator[None]:
-        """Time one step."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.ms[f"{step}_ms"] = round((time.perf_counter() - began) * 1000, 2)
 
 
 class Pipeline:

@@ -11,7 +11,6 @@ from typing import Literal
 import structlog
 
 from voicebot.call.account import Account
-from voicebot.call.answering import MESSAGE_S, leave_message
 from voicebot.call.decisions import Decisions, answer_of
 from voicebot.call.events import (
     AgentLeft,
@@ -33,6 +32,7 @@ from voicebot.call.line import Line, Tap
 from voicebot.call.listening import AgentPaused, AgentSpeech, Settled
 from voicebot.call.plan import Plan
 from voicebot.call.recap import Recap
+from voicebot.call.screening import Screening, hang_up_after
 from voicebot.call.turns import (
     Commit,
     Decide,
@@ -42,7 +42,7 @@ from voicebot.call.turns import (
     Send,
     TurnMachine,
 )
-from voicebot.domain.answering import Finding, cause_of
+from voicebot.domain.answering import Finding
 from voicebot.domain.call import (
     CallEvent,
     CallRecord,
@@ -105,6 +105,7 @@ class CallSession:
         self.account = Account()
         self.recap = Recap()
         self.human = HumanSide(self, phone)
+        self._screening = Screening(self)
 
     # -- for the worker --
 
@@ -197,11 +198,11 @@ class CallSession:
                 self._emit("ringing")
             case EarlyMedia():
                 self._emit("ringing")
-                self._overhear(self.request.ring_timeout_s)
+                self._screening.listen(self.request.ring_timeout_s)
             case Overheard(pcm):
-                self.conversation.overhear(pcm, answered=self.account.answered_at is not None)
+                self._screening.hear(pcm)
             case Finding():
-                self._on_finding(event)
+                self._screening.take(event)
             case Answered():
                 self._on_answered()
             case Dtmf(digit):
@@ -257,7 +258,7 @@ class CallSession:
         self.account.answered_at = self.account.now()
         assert self._line is not None
         self._line.start(self.account.record_sound(self.config, self.request))
-        self._overhear(self.config.overhear_s)
+        self._screening.listen(self.config.overhear_s)
         self.config.journal.answered(self.request, self.config.worker)
         self._emit("answered")
         if self.request.agent_uri:
@@ -283,7 +284,7 @@ class CallSession:
     def _journal(self, turn: Turn) -> None:
         self.account.count(turn)
         if turn.kind is UtteranceKind.SPEECH:
-            self._overhear(0)  # from here on the dialogue knows whom it talks to
+            self._screening.listen(0)  # from here on the dialogue knows whom it talks to
         self.human.remember(turn)
         self.config.journal.turn(turn)
         self.tell(CallEvent(self.request.call_id, "turn", turn.at, turn=turn))
@@ -294,37 +295,6 @@ class CallSession:
             return
         if not await self._decisions.retry(self.request, failed) and not self.human.talks:
             self._give_up()
-
-    # -- what answers --
-
-    def _overhear(self, seconds: float) -> None:
-        """Find out for so long what answers, beside the dialogue. Who calls us is a person."""
-        if self._line is not None and self.request.direction is Direction.OUTBOUND:
-            self._line.overhear(seconds)
-
-    def _on_finding(self, finding: Finding) -> None:
-        """A machine ends the call at once, with its cause; nobody is bothered."""
-        log.info(
-            "what answers",
-            call_id=self.request.call_id,
-            by=finding.by.value,
-            status=finding.status,
-            at_ms=finding.at_ms,
-            early=self.account.answered_at is None,
-        )
-        self.account.found = finding
-        if finding.status is None or not finding.final:
-            return
-        self.account.known_cause = cause_of(finding.status)
-        self._act(TurnMachine.stop)
-        leg = self._leg_now()
-        if finding.message is None or self.account.answered_at is None:
-            leg.hang_up()
-        elif finding.speak:
-            self.later(leave_message(leg, self.config.prompts, self.conversation, finding.message))
-        else:
-            self._overhear(MESSAGE_S)
-            self.later(_hang_up_after(leg, MESSAGE_S + 60))
 
     # -- how it ends --
 
@@ -354,7 +324,7 @@ class CallSession:
             leg.hang_up()
             return
         leg.playout.play(apology.pcm)
-        self.later(_hang_up_after(leg, apology.duration_s + self.config.tuning.tail_ms / 1000))
+        self.later(hang_up_after(leg, apology.duration_s + self.config.tuning.tail_ms / 1000))
 
     async def _conclude(self) -> CallRecord:
         """Close the conversation, write the journal, tell who watches."""
@@ -421,8 +391,3 @@ class CallSession:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-async def _hang_up_after(leg: Leg, seconds: float) -> None:
-    await asyncio.sleep(seconds)
-    leg.hang_up()
