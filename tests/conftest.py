@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 import structlog
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 
 from voicebot.domain.call import (
@@ -35,6 +36,10 @@ from voicebot.domain.understanding import Understanding
 from voicebot.store.embedded import EmbeddedPostgres
 from voicebot.store.migrate import migrate
 from voicebot.store.session import Database
+
+# how long an example takes depends on what else the machine does
+hypothesis_settings.register_profile("unhurried", deadline=None)
+hypothesis_settings.load_profile("unhurried")
 
 TEMPLATE = "voicebot"  # the server's own database, migrated and never written to
 

@@ -192,6 +192,28 @@ def test_only_whole_answers_are_taken(text: str, name: str | None) -> None:
     assert (found.name if found else None) == name
 
 
+REGISTER = (
+    Answer("yes", phrases=(*YES, "登记上", "你给我登记上", "不要打了"), then="a"),
+    Answer("no", phrases=(*NO, "不用登记"), then="b"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("好，那你给我登机上", "yes"),  # 登记, misheard
+        ("行，登机上吧", "yes"),
+        ("步要打了", None),  # 不 is not taken by sound
+        ("那不用登机", "no"),
+        ("好，那你给我登机票", None),
+        ("登机", None),  # too short to be taken by sound
+    ],
+)
+def test_an_answer_within_an_answer_is_taken_by_sound(text: str, name: str | None) -> None:
+    found = match(text, REGISTER)
+    assert (found.name if found else None) == name
+
+
 @pytest.mark.parametrize(
     ("text", "relative", "spoken"),
     [

@@ -46,6 +46,18 @@ def test_a_wording_that_was_never_seen_finds_its_script(said: str, script: str) 
     assert bank[int(scores.argmax())] == script
 
 
+@pytest.mark.parametrize(
+    ("misheard", "script"), [("立习躲扫", RATE), ("嫩接挤碗", AMOUNT), ("醉搞鹅渡", AMOUNT)]
+)
+def test_words_of_which_only_the_sound_is_right_find_their_script(misheard: str, script: str) -> None:
+    lens, head = fitted(PAIRS)
+    assert head is not None
+    assert not lens.context_terms.known(misheard)
+    bank = [BYE, RATE, AMOUNT]
+    (scores,) = head.score(lens.contexts([Context(misheard)]), head.place(bank))
+    assert bank[int(scores.argmax())] == script
+
+
 def test_a_script_that_it_does_not_know_is_neither_first_nor_last() -> None:
     lens, head = fitted(PAIRS)
     assert head is not None

@@ -21,7 +21,7 @@ from voicebot.bench.frame import Options, Result
 from voicebot.domain.audio import Audio
 from voicebot.domain.errors import RecognitionError, VoicebotError
 from voicebot.domain.ports import Recognizer, Synthesizer
-from voicebot.domain.script import Style
+from voicebot.domain.script import Playbook, Style
 from voicebot.settings import Settings
 from voicebot.speech.synthesis.chain import active_level_dbov, to_float
 from voicebot.speech.synthesis.prompts import PromptCache
@@ -57,12 +57,12 @@ def run(options: Options) -> Result:
     """
     settings = Settings()
     book = bootstrap.playbooks(settings).get(options.extra.get("playbook", PLAYBOOK))
-    texts = list(dict.fromkeys(order.text for order in playbook_orders(book)))
-    texts = texts[: options.limit] if options.limit else texts
+    said = {style: _said(book, style)[: options.limit or None] for style in Style}
+    texts = said[Style.NEUTRAL]
     ears = bootstrap.recognizer(settings)
     with tempfile.TemporaryDirectory(prefix="voicebot-bench-") as folder:
         prompts = bootstrap.prompts(settings, Path(folder))
-        rows: list[Mapping[str, Any]] = [_prompt_row(prompts, texts, style, ears) for style in Style]
+        rows: list[Mapping[str, Any]] = [_prompt_row(prompts, said[style], style, ears) for style in Style]
         hit_ms = _hit_ms(prompts, texts)
     rows += [_engine_row(engine, texts[:ENGINE_TEXTS], ears) for engine in bootstrap.voices(settings)]
     lost, kills, tries = pyttsx3_lost(options.limit or REQUESTS, options.seed)
@@ -81,6 +81,11 @@ def run(options: Options) -> Result:
             "soft and brisk are made from the neutral clip where there is no clip in the style",
         ),
     )
+
+
+def _said(book: Playbook, style: Style) -> list[str]:
+    """Return the texts that a playbook says in a style: its own, and the neutral ones at its tempo."""
+    return [order.text for order in playbook_orders(book) if order.style in (style, Style.NEUTRAL)]
 
 
 def _prompt_row(prompts: PromptCache, texts: Sequence[str], style: Style, ears: Recognizer) -> dict[str, Any]:

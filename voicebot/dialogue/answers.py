@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from voicebot.domain.script import Answer
-from voicebot.text.pinyin import bare, homophones
+from voicebot.text.pinyin import bare, sounds_at
 
 
 def _words(table: str) -> tuple[str, ...]:
@@ -45,6 +45,7 @@ _GO_ON = re.compile(
 # Behind a yes, these are politeness: "嗯，发吧，谢谢".
 _THANKS = ("谢谢你", "谢谢您", "谢谢", "谢了", "多谢", "麻烦你了", "麻烦您了", "麻烦了", "辛苦了")
 _PUNCTUATION = re.compile(r"[，。？！、：；,.?!;:\s]+")
+_LEAST_BY_SOUND = 3  # syllables
 _SOFTENERS = "嗯啊哦呃哎诶唉那就呀呢吧嘛哈了的呗噢"
 
 
@@ -63,7 +64,7 @@ def match(text: str, answers: Sequence[Answer]) -> Answer | None:
     """Return the answer class that the whole utterance is, else None.
 
     Whole utterances only: a keyword inside reads "不同意" as yes. An utterance made of phrases of one class
-    only counts too ("可以，你说吧"); then the same by sound (toneless syllables), 不/没 in place.
+    only counts too ("可以，你说吧"); then the same by sound, toneless, with every 不/没 in place.
     """
     said = bare(text)
     if not said:
@@ -74,15 +75,17 @@ def match(text: str, answers: Sequence[Answer]) -> Answer | None:
                 return answer
     if _GO_ON.fullmatch(said):
         return _yes(answers)
-    covering = [answer for answer in answers if _covers(said, answer.phrases)]
-    if len(covering) == 1:
-        return covering[0]
-    # One or two syllables sound like too many other words to be taken by sound.
-    if len(said) >= 3:
-        for answer in answers:
-            if any(homophones(said, phrase) for phrase in answer.phrases):
-                return answer
+    for fits in (str.startswith, _sounds):
+        covering = [answer for answer in answers if _covers(said, answer.phrases, fits)]
+        if len(covering) == 1:
+            return covering[0]
     return None
+
+
+def _sounds(said: str, phrase: str, start: int) -> bool:
+    # One or two syllables sound like too many other words to be taken by sound.
+    by_sound = len(phrase) >= _LEAST_BY_SOUND and sounds_at(said, start, phrase)
+    return said.startswith(phrase, start) or by_sound
 
 
 def clauses(text: str) -> tuple[str, ...]:
@@ -123,7 +126,7 @@ def _yes(answers: Sequence[Answer]) -> Answer | None:
     return next((answer for answer in answers if answer.name == "yes"), None)
 
 
-def _covers(said: str, phrases: Iterable[str]) -> bool:
+def _covers(said: str, phrases: Iterable[str], fits: Callable[[str, str, int], bool]) -> bool:
     """Whether phrases of one class and softeners make up the whole utterance, at least one phrase."""
     reachable = {0: False}  # position -> whether a phrase was used on the way
     for start in range(len(said)):
@@ -135,6 +138,6 @@ def _covers(said: str, phrases: Iterable[str]) -> bool:
             if reachable[start] and said.startswith(thanks, start):
                 reachable[start + len(thanks)] = True
         for phrase in phrases:
-            if phrase and said.startswith(phrase, start):
+            if phrase and fits(said, phrase, start):
                 reachable[start + len(phrase)] = True
     return reachable.get(len(said), False)

@@ -1,7 +1,7 @@
 """A head over the frozen encoder: multinomial regression from what was said to the scripts that answer it.
 
-It reads the utterance's n-grams and its sentence vector. Unlike the kernel members it costs no more with more
-pairs, at run-time and on disk; it knows the scripts of its training alone.
+It reads the utterance's n-grams, of hanzi and of sounds, and its sentence vector. Unlike the kernel members it
+costs no more with more pairs, at run-time and on disk; it knows the scripts of its training alone.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Head:
 
     scripts: tuple[str, ...]  # texts, as training had them
     words: Array  # (context terms, scripts)
+    sounds: Array  # (sound terms, scripts)
     meaning: Array  # (encoder size, scripts)
     bias: Array  # (scripts,)
 
@@ -47,7 +48,8 @@ class Head:
         scripts = tuple(sorted(known))
         place = {text: number for number, text in enumerate(scripts)}
         target = np.array([place[replies[row]] for row in right])
-        seen = sparse.hstack([past.words[0][right], sparse.csr_matrix(past.meaning[0][right])]).tocsr()
+        said = past.rows(right)
+        seen = sparse.hstack([said.words[0], said.sounds, sparse.csr_matrix(said.meaning[0])]).tocsr()
         if not seen.nnz:
             return None  # the words leave it open
         found = LogisticRegression(C=STRENGTH, max_iter=200).fit(seen, target, trust[right])
@@ -55,8 +57,8 @@ class Head:
         if len(scripts) == 2:  # scikit-learn keeps one column for two classes
             weights = np.hstack([-weights / 2, weights / 2])
             bias = np.concatenate([-bias / 2, bias / 2])
-        terms = past.words[0].shape[1]
-        return cls(scripts, weights[:terms], weights[terms:], bias)
+        ends = np.cumsum([past.words[0].shape[1], past.sounds.shape[1]])
+        return cls(scripts, *np.split(weights, ends), bias)
 
     def place(self, texts: Sequence[str]) -> Array:
         """Return where each of these scripts stands in the head, -1 where it was not trained on."""
@@ -65,6 +67,7 @@ class Head:
 
     def score(self, contexts: ContextView, place: Array) -> Array:
         """Return log odds, shape (contexts, scripts); what it does not know gets the mean of the others."""
-        odds = np.asarray(contexts.words[0] @ self.words + contexts.meaning[0] @ self.meaning + self.bias)
+        told = contexts.words[0] @ self.words + contexts.sounds @ self.sounds
+        odds = np.asarray(told + contexts.meaning[0] @ self.meaning + self.bias)
         mean = odds.mean(axis=1, keepdims=True)
         return np.where(place >= 0, odds[:, place], mean)

@@ -86,6 +86,8 @@ def likeness(first: ContextView, second: ContextView) -> Array:
     total = np.zeros((first.words[0].shape[0], second.words[0].shape[0]), np.float32)
     for turn, weight in enumerate(TURN_WEIGHTS):
         words = (first.words[turn] @ second.words[turn].T).toarray()
+        if not turn:
+            words = (words + (first.sounds @ second.sounds.T).toarray()) / 2
         total += weight * (1 - share) * words
         if share:
             total += weight * share * (first.meaning[turn] @ second.meaning[turn].T)

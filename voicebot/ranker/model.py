@@ -18,12 +18,13 @@ from voicebot.ranker.fusion import fuse
 from voicebot.ranker.head import Head
 from voicebot.ranker.kernel import Array, KernelMembers
 from voicebot.ranker.pairs import Context
-from voicebot.ranker.terms import Signs, Terms, pieces, slots
+from voicebot.ranker.terms import Signs, Terms, pieces, slots, sounds
 from voicebot.ranker.views import TURNS, ContextView, Lens, ScriptView
 
 ARRAYS = "arrays.npz"
 WORDS = "words.json"
 SHARE = "share_"
+_HEAD = ("words", "sounds", "meaning", "bias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class RankingModel:
             "script_terms": self.lens.script_terms.words,
             "slot_terms": self.lens.slot_terms.words,
             "signs": self.lens.signs.names,
+            "sound_terms": self.lens.sound_terms.words,
             "bags": self.kernel.past.bags,
             "members": sorted(self.kernel.maps),
             "duals": len(self.duals),
@@ -106,6 +108,7 @@ class RankingModel:
             "context_idf": self.lens.context_terms.idf,
             "script_idf": self.lens.script_terms.idf,
             "slot_idf": self.lens.slot_terms.idf,
+            "sound_idf": self.lens.sound_terms.idf,
             "context_mean": self.lens.context_mean,
             "script_mean": self.lens.script_mean,
             "topics": self.kernel.topics,
@@ -113,15 +116,12 @@ class RankingModel:
         kept |= _folded(self.kernel)
         past = self.kernel.past
         kept |= {f"past_meaning_{turn}": past.meaning[turn] for turn in range(TURNS)}
-        for name, rows in (*((str(turn), past.words[turn]) for turn in range(TURNS)), ("signs", past.signs)):
+        turns = ((str(turn), past.words[turn]) for turn in range(TURNS))
+        for name, rows in (*turns, ("signs", past.signs), ("sounds", past.sounds)):
             kept[f"past_data_{name}"], kept[f"past_columns_{name}"] = rows.data, rows.indices
             kept[f"past_ends_{name}"] = rows.indptr
         if self.head:
-            kept |= {
-                "head_words": self.head.words,
-                "head_meaning": self.head.meaning,
-                "head_bias": self.head.bias,
-            }
+            kept |= {f"head_{part}": getattr(self.head, part) for part in _HEAD}
         for number, dual in enumerate(self.duals):
             kept |= {f"dual{number}_terms_{turn}": table for turn, table in enumerate(dual.turn_terms)}
             kept |= {f"dual{number}_meaning_{turn}": read for turn, read in enumerate(dual.turn_meaning)}
@@ -161,6 +161,7 @@ class RankingModel:
             arrays["context_mean"],
             arrays["script_mean"],
             Signs(words["signs"]),
+            Terms(sounds, words["sound_terms"], arrays["sound_idf"]),
         )
 
         def sparse_rows(name: str, wide: int) -> Any:
@@ -172,6 +173,7 @@ class RankingModel:
             tuple(sparse_rows(str(turn), len(lens.context_terms)) for turn in range(TURNS)),
             tuple(words["bags"]),
             sparse_rows("signs", len(lens.signs.names)),
+            sparse_rows("sounds", len(lens.sound_terms)),
         )
         duals = tuple(
             DualMember(
@@ -184,7 +186,7 @@ class RankingModel:
         )
         kernel = KernelMembers(past, arrays["topics"], replies, maps)
         head = (
-            Head(tuple(words["head"]), *(arrays[f"head_{part}"] for part in ("words", "meaning", "bias")))
+            Head(tuple(words["head"]), *(arrays[f"head_{part}"] for part in _HEAD))
             if words.get("head")
             else None
         )

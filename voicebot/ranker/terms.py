@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from voicebot.text import pinyin
+
 Cut = Callable[[str], list[str]]
 
 _UNIT = re.compile(r"\[[^\]]+\]|\{[^}]+\}|[一-鿿]|[a-z0-9]+")
@@ -21,7 +23,16 @@ _SLOT = re.compile(r"[\[{]([^\]}]+)[\]}]")
 def pieces(text: str) -> list[str]:
     """Return runs of one to three units: a hanzi, a Latin word or number, or a whole slot."""
     units = _UNIT.findall(unicodedata.normalize("NFKC", text).lower())
-    return [" ".join(units[i : i + n]) for n in (1, 2, 3) for i in range(len(units) - n + 1)]
+    return _runs(units)
+
+
+def sounds(text: str) -> list[str]:
+    """Return runs of one to three syllables, without tones and with what accents mix up folded together.
+
+    Alike for what a recogniser takes for one another.
+    """
+    units = [pinyin.fuzzy(syllable) for syllable in pinyin.syllables(text)]
+    return _runs(units)
 
 
 def slots(text: str) -> list[str]:
@@ -29,6 +40,10 @@ def slots(text: str) -> list[str]:
     names = _SLOT.findall(text)
     parts = [name[i : i + 2] for name in names for i in range(len(name) - 1)]
     return [*names, *parts, f"#{min(len(names), 4)}"]
+
+
+def _runs(units: Sequence[str]) -> list[str]:
+    return [" ".join(units[i : i + n]) for n in (1, 2, 3) for i in range(len(units) - n + 1)]
 
 
 class Terms:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voicebot.ranker.encoder import Encoder, Vectors
 from voicebot.ranker.pairs import Context, Pair
-from voicebot.ranker.terms import Signs, Terms, pieces, slots
+from voicebot.ranker.terms import Signs, Terms, pieces, slots, sounds
 
 TURNS = 3  # said, agent, before
 
@@ -24,6 +24,7 @@ class ContextView:
     words: tuple[Any, ...]  # sparse (contexts, context terms)
     bags: tuple[list[list[int]], ...]  # places of the terms, for embeddings
     signs: Any  # sparse (contexts, signs): scene, keywords, emotion
+    sounds: Any  # sparse (contexts, sound terms), of the newest turn
 
     def rows(self, rows: Sequence[int]) -> ContextView:
         """Return some of the contexts."""
@@ -32,6 +33,7 @@ class ContextView:
             tuple(turn[rows] for turn in self.words),
             tuple([turn[row] for row in rows] for turn in self.bags),
             self.signs[rows],
+            self.sounds[rows],
         )
 
 
@@ -67,6 +69,7 @@ class Lens:
     context_mean: NDArray[np.float32]
     script_mean: NDArray[np.float32]
     signs: Signs
+    sound_terms: Terms
 
     @classmethod
     def fit(cls, pairs: Sequence[Pair], encoder: Encoder) -> Lens:
@@ -81,6 +84,7 @@ class Lens:
             encoder.encode(turns).mean(axis=0),
             encoder.encode(sorted(set(replies))).mean(axis=0),
             Signs(sorted({name for pair in pairs for name in pair.context.signs})),
+            Terms.fit(sounds, sorted({pair.context.said for pair in pairs}), at_least=2),
         )
 
     def contexts(self, contexts: Sequence[Context]) -> ContextView:
@@ -91,6 +95,7 @@ class Lens:
             tuple(self.context_terms.vectors(column) for column in columns),
             tuple([self.context_terms.bag(text) for text in column] for column in columns),
             self.signs.vectors([context.signs for context in contexts]),
+            self.sound_terms.vectors(columns[0]),
         )
 
     def scripts(self, texts: Sequence[str]) -> ScriptView:

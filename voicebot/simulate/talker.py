@@ -16,7 +16,7 @@ from voicebot.simulate.phone import EventLog
 from voicebot.telephony import Answered, Ended, Leg, LegEvent, UserAgent, UserAgentConfig
 
 REPLY_AFTER_S = 0.7  # of the bot's silence
-AT_LATEST_S = 7.0  # after the own last utterance, whatever the bot does
+AT_LATEST_S = 6.4  # after the own last utterance, whatever the bot does: at least six utterances a minute
 CLICK_MS = 40  # of sound that is no beginning of an answer
 CLEAR_MS = 200  # the bot must have been silent for so long for its next sound to be an answer
 

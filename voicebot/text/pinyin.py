@@ -68,6 +68,15 @@ def homophones(first: str, second: str) -> bool:
     return syllables(first) == syllables(second)
 
 
+def sounds_at(said: str, start: int, phrase: str) -> bool:
+    """Whether a text without punctuation sounds like a phrase from a place on. Never across a negation."""
+    heard, wanted = syllables(said), syllables(phrase)
+    part = said[start : start + len(phrase)]
+    if len(heard) != len(said) or len(part) != len(wanted):
+        return False  # Latin words and numbers have no places of their own
+    return heard[start : start + len(wanted)] == wanted and _polarity(part) == _polarity(phrase)
+
+
 def _polarity(text: str) -> tuple[int, ...]:
     return tuple(index for index, char in enumerate(bare(text)) if char in _NEGATIONS)
 

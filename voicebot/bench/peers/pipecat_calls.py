@@ -24,7 +24,7 @@ from pipecat.frames.frames import TranscriptionFrame
 from voicebot.bench.peers.pipecat_talk import PipecatPeer
 from voicebot.bench.peers.talk import FRAME_BYTES, FRAME_MS, Speaker, tone
 
-REPLY_AFTER_MS, AT_LATEST_MS = 700, 7000  # as voicebot.simulate.talker
+REPLY_AFTER_MS, AT_LATEST_MS = 700, 6400  # as voicebot.simulate.talker
 LATE_MS = 40.0
 _LENGTH = struct.Struct("!I")
 _SILENCE = bytes(FRAME_BYTES)
