@@ -120,6 +120,15 @@ def test_what_a_unit_starts_is_there(unit: Path) -> None:
         assert option in known.stdout
 
 
+def test_the_list_of_workers_is_written_where_its_writer_may_write() -> None:
+    unit = (DEPLOY / "systemd" / "voicebot-dispatcher.service").read_text("utf-8")
+    folders = {f"/var/lib/{name}" for name in re.findall(r"^StateDirectory=(.+)$", unit, re.MULTILINE)}
+    (output,) = re.findall(r"--output (\S+)", unit)
+    (home,) = re.findall(r"VOICEBOT_HOME=(\S+)", unit)
+    assert folders == {str(Path(output).parent), home}
+    assert output in (ROOT / "dialplans" / "kamailio" / "README.md").read_text("utf-8")
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     for unit in (DEPLOY / "systemd").iterdir():
