@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     advertise: str = Field("", description="address by which other machines reach this one; empty = bind")
     line_port: int = Field(50100, description="first gRPC port of line workers")
     calls: int = Field(4, description="simultaneous calls to be ready for")
+    drain_s: float = Field(
+        60.0, ge=0, description="seconds that running calls get to end when the service is stopped"
+    )
     asr_engine: str = Field("auto", description="auto, whisper, vosk or sherpa")
     asr_threads: int = Field(2, description="utterances recognised at the same time")
     asr_timeout_s: float = Field(30.0, gt=0, description="wait for the words of an utterance at most")

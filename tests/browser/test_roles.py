@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Console
 from tests.browser.seed import seed
+from voicebot.console.sizes import LARGEST_BODY
 from voicebot.domain.users import RIGHTS, Right, Role
 from voicebot.store.audit import AuditRepository
 from voicebot.store.outcomes import OutcomeFilter, OutcomeRepository
@@ -99,3 +101,8 @@ def test_the_audit_log_is_read_and_searched_in_words(
     page.wait_for_url("**subject=*")
     expect(page.get_by_role("cell", name="li", exact=True)).to_have_count(1)
     expect(page.get_by_label("对象")).to_have_value("通话 7")
+
+
+def test_what_is_too_large_is_refused_to_strangers_too(console: Console) -> None:
+    for path in ("/login", "/api/v1/campaigns"):
+        assert httpx.post(console.url + path, content=b"x" * (LARGEST_BODY + 1)).status_code == 413, path

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance, unsuppor
 from tests.browser.seed import seed
 from voicebot.console.api.app import api
 from voicebot.console.house import House
+from voicebot.console.sizes import LARGEST_BODY
 from voicebot.domain.ids import uuid7
 from voicebot.domain.users import RIGHTS, Right, Role
 from voicebot.settings import Settings
@@ -328,6 +329,32 @@ def test_a_playbook_with_a_mistake_is_not_saved(client: TestClient, database: Da
     saved = client.put("/playbooks/consumer_loan", json={"yaml": text + "\n# mine\n"}, headers=headers)
     assert saved.status_code == 200
     assert client.get("/playbooks/consumer_loan", headers=headers).json()["yaml"].endswith("# mine\n")
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["announced", "in pieces"])
+def test_what_is_too_large_is_refused_before_it_is_read(client: TestClient, told: bool) -> None:
+    """Also of somebody without a token: the body is read before the token is looked at."""
+    taken = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal taken
+        while taken < 4 * LARGEST_BODY:
+            taken += 1 << 20
+            yield b"[" * (1 << 20)
+
+    if told:
+        answer = client.post("/campaigns", content=b"[" * (LARGEST_BODY + 1))
+    else:
+        answer = client.post("/campaigns", content=endless())
+    assert answer.status_code == 413
+    assert "16 MiB" in answer.json()["detail"]
+    assert client.post("/campaigns", content=b"[" * LARGEST_BODY).status_code in (401, 422)
+
+
+def test_a_body_nested_without_end_is_an_error_of_the_sender(client: TestClient, database: Database) -> None:
+    headers = token(database, Right.RUN_CAMPAIGNS) | {"Content-Type": "application/json"}
+    for body in (b"[" * 100_000, b'{"a":' * 100_000, b'{"name": "' + b"x" * (1 << 20) + b'"}'):
+        assert client.post("/campaigns", content=body, headers=headers).status_code in (400, 422)
 
 
 def test_the_api_does_what_its_document_says(house: House, database: Database, tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,10 @@ from tests.integration.relay import Relay, Weather
 from tests.integration.scripted import Line, Memory, Server
 from tests.integration.telephone import Telephone, loudness_of
 from tests.integration.test_line_worker import HANG_UP, channels, ended, request, running, until
-from voicebot.domain.call import EndCause
+from voicebot.campaign.retry import next_attempt
+from voicebot.campaign.trunk import trunk_uri
+from voicebot.domain.call import Disposition, EndCause
+from voicebot.domain.trunk import Transport, Trunk
 
 pytestmark = pytest.mark.integration
 
@@ -101,3 +107,51 @@ async def test_a_slow_decision_is_waited_for_and_nothing_is_said_twice(phone: Te
     assert server.committed == sorted(set(server.committed))
     assert len(journal.turns) == 3
     assert loudness_of(800, phone.heard(phone.wait("Invited", after=count)["leg"])) > 0.1
+
+
+async def test_a_trunk_that_answers_503_frees_the_leg_at_once_and_is_tried_again_soon(
+    phone: Telephone,
+) -> None:
+    journal, loop = Memory(), asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trunk:
+        trunk.bind(("127.0.0.1", 0))
+        trunk.setblocking(False)
+        async with running(Server([Line()]), journal) as worker:
+            uri = f"sip:13900000000@127.0.0.1:{trunk.getsockname()[1]}"
+            await worker.originate(replace(request(phone), to_uri=uri))
+            invite, source = await loop.sock_recvfrom(trunk, 65535)
+            kept = re.findall(r"(?m)^((?:Via|From|To|Call-ID|CSeq): .+)\r$", invite.decode())
+            full = ["SIP/2.0 503 Service Unavailable", *kept, "Retry-After: 30", "Content-Length: 0"]
+            await loop.sock_sendto(trunk, ("\r\n".join(full) + "\r\n\r\n").encode(), source)
+            record = await ended(journal)
+            assert (await worker.status()).busy == 0
+    assert (record.cause, record.sip_status) == (EndCause.UNREACHABLE, 503)
+    again = next_attempt(Disposition.UNREACHABLE, 1, 3, record.ended_at, sip_status=record.sip_status)
+    assert again == record.ended_at + timedelta(minutes=10), "congestion is over soon"
+
+
+async def test_a_trunk_whose_tcp_is_half_open_costs_that_call_its_ringing_time_and_others_nothing(
+    phone: Telephone,
+) -> None:
+    """It takes the connection and the INVITE, and nothing ever comes back."""
+    journal = Memory()
+    with socket.create_server(("127.0.0.1", 0)) as far:
+        far.settimeout(10)
+        host = f"127.0.0.1:{far.getsockname()[1]}"
+        trunk = Trunk("carrier", host, ("+86",), transport=Transport.TCP)
+        async with running(Server([Line(1000, 300, HANG_UP.action)]), journal) as worker:
+            worker.set_trunks([trunk], register=False)
+            await until(lambda: worker._agent.trunks == {"carrier"})
+            uri = trunk_uri(trunk, "+8613900000000")
+            silent = replace(request(phone), to_uri=uri, trunk="carrier", ring_timeout_s=3.0)
+            await worker.originate(silent)
+            taken, _ = await asyncio.to_thread(far.accept)
+            with taken:
+                taken.settimeout(10)
+                assert (await asyncio.to_thread(taken.recv, 65535)).startswith(b"INVITE ")
+                await worker.originate(request(phone, number=2))
+                other = await ended(journal)
+                assert (other.request.call_id, other.cause) == ("call-2", EndCause.BOT_HUNG_UP)
+                record = await ended(journal, 2)
+                assert (record.request.call_id, record.cause) == ("call-1", EndCause.UNREACHABLE)
+                await until(lambda: worker._used() == 0, 40)

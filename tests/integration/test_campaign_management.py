@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from voicebot import bootstrap
 from voicebot.call.journal import PostgresJournal
-from voicebot.campaign import corrections, do_not_call, management, preview, subject, trunks
+from voicebot.campaign import corrections, do_not_call, management, preview, sheets, subject, trunks
 from voicebot.campaign.dialer import call_request
 from voicebot.campaign.explain import explain
 from voicebot.campaign.exporter import export_contacts
@@ -364,7 +364,9 @@ def test_a_spreadsheet_goes_in_and_comes_out(database: Database, tmp_path: Path)
     assert import_contacts(database, VAULT, campaign, tmp_path / "list.xlsx").duplicates == 2
 
 
-def test_a_spreadsheet_that_unpacks_without_end_is_refused(database: Database, tmp_path: Path) -> None:
+def test_a_spreadsheet_that_unpacks_without_end_is_refused(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     campaign, _ = running(database)
     bomb = tmp_path / "bomb.xlsx"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -372,6 +374,13 @@ def test_a_spreadsheet_that_unpacks_without_end_is_refused(database: Database, t
         archive.writestr("xl/worksheets/sheet1.xml", b"0" * (80 << 20))
     with pytest.raises(DataError, match="unpacks"):
         import_contacts(database, VAULT, campaign, bomb)
+    texts = tmp_path / "texts.xlsx"
+    with zipfile.ZipFile(texts, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", "<x/>")
+        archive.writestr("xl/sharedStrings.xml", b"0" * (2 << 20))
+    monkeypatch.setattr(sheets, "MAX_SHARED", 1 << 20)
+    with pytest.raises(DataError, match="of texts"):
+        import_contacts(database, VAULT, campaign, texts)
     entities = tmp_path / "entities.xlsx"
     with zipfile.ZipFile(entities, "w") as archive:
         archive.writestr("xl/workbook.xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>')

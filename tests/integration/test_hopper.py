@@ -162,6 +162,36 @@ def test_an_unknown_attempt_is_settled_once_its_worker_is_back_and_has_replayed(
     assert one(database, "SELECT status FROM contacts") == "pending"
 
 
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_clock_that_jumps_while_calls_run_and_ring_has_nobody_called_twice(
+    database: Database, vault: NumberVault, tmp_path: Path, make: Any, hours: int
+) -> None:
+    campaign = add_campaign(database, vault, 2)
+    hopper = Hopper(database, vault, "dialer", unknown_gap=timedelta(minutes=10))
+    add_worker(database)
+    talking, ringing = (call_request(campaign, contact) for contact in hopper.claim(campaign, 2, now()))
+    for request in (talking, ringing):
+        assert hopper.open(campaign, request, "line-0", now())
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    journal.answered(talking, "line-0")
+    assert journal.flush(10)
+    jumped = now() + timedelta(hours=hours)
+    hopper.sweep(jumped)  # before the worker's next heartbeat
+    add_worker(database, seen_at=jumped, busy=2)
+    for second in range(0, 40, 10):  # and after it
+        hopper.sweep(jumped + timedelta(seconds=second))
+        assert hopper.settle(campaign) == 0, "neither call is over"
+        assert hopper.claim(campaign, 5, jumped + timedelta(seconds=second)) == ()
+    for request in (talking, ringing):
+        journal.ended(make.record(request, Disposition.REFUSED, IntentLevel.E))
+    assert journal.flush(10)
+    journal.close()
+    assert one(database, "SELECT count(*) FROM call_attempts WHERE status = 'ended'") == 2
+    assert one(database, "SELECT count(*) FROM outcomes WHERE disposition = 'refused'") == 2
+    assert hopper.settle(campaign) == 2
+    assert one(database, "SELECT count(*) FROM contacts WHERE status = 'done'") == 2
+
+
 def test_a_spoken_no_is_kept_with_its_turn_and_stops_every_campaign(
     database: Database, vault: NumberVault, tmp_path: Path, make: Any
 ) -> None:

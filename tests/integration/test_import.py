@@ -109,6 +109,9 @@ def test_importing_again_adds_nobody_twice(database: Database, campaign: Campaig
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old or encrypted"),
         (b"number\n\x00\x01\x02", "no text file"),
         (b"number\n\xff\xff\xff\xff\n", "neither"),
+        (b'number\n"13900000001' + b"0" * 200_000, "no CSV file"),
+        (b"number" + b",more" * 600 + b"\n", "601 columns"),
+        (b"x" * (3 << 20), "no CSV file"),
     ],
 )
 def test_a_file_that_is_no_list_is_refused_clearly(

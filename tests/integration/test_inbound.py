@@ -99,6 +99,7 @@ def test_what_breaks_the_contract_gets_a_clear_answer(
     assert answer(Campaign=campaign.id) == (400, "X-Contact-Id is missing")
     assert answer(Campaign=other, Contact=contact.id) == (404, "X-Campaign-Id is unknown")
     assert answer(Campaign="'; DROP TABLE calls; --", Contact=contact.id) == (404, "X-Campaign-Id is unknown")
+    assert answer(Campaign="春\ufffd" * 200, Contact=contact.id) == (404, "X-Campaign-Id is unknown")
     assert answer(Campaign=campaign.id, Contact="17") == (400, "X-Contact-Id is no id")
     assert answer(Campaign=campaign.id, Contact=other) == (404, "X-Contact-Id is unknown")
     assert answer(Campaign=campaign.id, Contact=contact.id, Attempt="1") == (400, "X-Attempt-Id is no id")

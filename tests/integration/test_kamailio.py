@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -130,6 +132,44 @@ def test_a_killed_worker_that_is_chosen_costs_a_moment_not_the_call(
         trunk.do("call", uri=f"sip:campaign@{front}")
         trunk.wait("Answered", after=at)
         assert invited(busy) == 2
+
+
+@needs_kamailio
+def test_a_worker_whose_machine_swallows_everything_is_asked_first_and_costs_a_moment(
+    phones: tuple[Telephone, Telephone, Telephone],
+) -> None:
+    """No ICMP error tells that nobody is there, as when a machine is gone: only the silence does."""
+    trunk, one, two = phones
+    workers = [a_worker("one", one.uri), a_worker("two", two.uri)]
+    with (
+        kamailio(dispatcher_list(workers, [f"sip:{trunk.host}"])) as front,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as grave,
+    ):
+        at = len(trunk.events)
+        trunk.do("call", uri=f"sip:campaign@{front}")
+        trunk.wait("Answered", after=at)
+        busy, idle = (one, two) if invited(one) else (two, one)
+        os.kill(idle.pid, signal.SIGKILL)  # it has the fewest calls, so it is chosen next
+        idle.close()
+        host, _, port = idle.host.partition(":")
+        grave.bind((host, int(port)))
+        grave.settimeout(0.1)
+        at = len(trunk.events)
+        trunk.do("call", uri=f"sip:campaign@{front}", headers={"X-Campaign-Id": "c-1"})
+        trunk.wait("Answered", after=at)
+        asked = []
+        with contextlib.suppress(TimeoutError):
+            while True:
+                asked.append(grave.recvfrom(65535)[0])
+    invites = [message for message in asked if message.startswith(b"INVITE ")]
+    assert invites, "the dead worker was not the first choice"
+    assert b"X-Campaign-Id: c-1" in invites[0]
+    assert [
+        event["headers"].get("X-Campaign-Id") for event in busy.events if event["event"] == "Invited"
+    ] == [
+        None,
+        "c-1",
+    ]
 
 
 @needs_kamailio

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import queue
+import socket
+import ssl
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -143,3 +146,23 @@ def test_authorities_that_are_not_there_leave_a_trunk_unusable_and_say_so(
     assert isinstance(ended, Ended)
     assert ended.cause is EndCause.FAILURE
     assert agent.registrations["safe"] == (0, "there is no file /nowhere.pem on this machine")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2])
+def test_nothing_older_than_tls_1_2_is_spoken(trunk: Trunk, version: ssl.TLSVersion) -> None:
+    """Of what listens; what calls is opened in the same way."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")  # else this side would refuse by itself
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of versions that nobody should use
+        context.minimum_version = context.maximum_version = version
+    host, _, port = trunk.host.partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as plain:
+        if version is ssl.TLSVersion.TLSv1_2:
+            with context.wrap_socket(plain) as spoken:
+                assert spoken.version() == "TLSv1.2"
+        else:
+            with pytest.raises((ssl.SSLError, ConnectionError)) as refused:
+                context.wrap_socket(plain)
+            assert "NO_PROTOCOLS_AVAILABLE" not in str(refused.value), "this side does not speak it either"

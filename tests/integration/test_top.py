@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,9 @@ from voicebot.store.calls import CallRepository
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
+from voicebot.store.jobs import WEBHOOKS, JobRepository
 from voicebot.store.session import Database
+from voicebot.store.standing import StandingRepository
 from voicebot.store.workers import LINE, Worker, WorkerRepository
 
 pytestmark = pytest.mark.integration
@@ -72,6 +74,23 @@ def test_lines_campaigns_waiting_and_sound_are_shown(
     for words in ("host-line-0", "2/3", "spring", "MOS", "dropped"):
         assert words in page
     assert "13900000000" not in page
+
+
+def test_what_waits_is_counted_by_its_queue(database: Database) -> None:
+    now = datetime.now(UTC)
+    with database.transaction() as session:
+        for name, status in (("spring", CampaignStatus.RUNNING), ("autumn", CampaignStatus.PAUSED)):
+            campaign = Campaign(str(uuid7()), name, "consumer_loan", status, "CN")
+            CampaignRepository(session).add(campaign)
+            people = [Contact(str(uuid7()), campaign.id, f"+86139000000{n:02}", "") for n in range(3)]
+            ContactRepository(session, NumberVault(bytes(32))).add(people, now)
+        jobs = JobRepository(session)
+        jobs.add("roll_up")
+        jobs.add("roll_up", at=now + timedelta(hours=1))
+        jobs.add("call", queue=WEBHOOKS)
+        jobs.add("call", queue=WEBHOOKS)
+        waiting = StandingRepository(session).waiting(now + timedelta(seconds=1))
+    assert waiting == {"contacts": 3, "jobs_default": 1, "jobs_slow": 0, "jobs_webhooks": 2}
 
 
 def test_without_a_line_it_says_what_to_do(database_url: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,49 @@ def test_the_asterisk_linter_would_see_a_mistake(tmp_path: Path) -> None:
     broken = tmp_path / "extensions.conf"
     broken.write_text(ASTERISK.read_text().replace("Goto(to-voicebot,again,1)", "Goto(to-nowhere,again,1)"))
     assert "to-nowhere" in asterisk_complaints(broken)
+
+
+PJSIP_KINDS = {"transport", "endpoint", "aor", "auth", "identify", "registration"}
+REFERENCES = {"transport": "transport", "aors": "aor", "outbound_auth": "auth", "endpoint": "endpoint"}
+
+
+def pjsip_sections() -> list[tuple[str, dict[str, str]]]:
+    """Return the sections of pjsip.conf with their options, without comments and includes."""
+    sections: list[tuple[str, dict[str, str]]] = []
+    for whole in ASTERISK.with_name("pjsip.conf").read_text().splitlines():
+        line = whole.partition(";")[0].strip()
+        if line.startswith("["):
+            sections.append((line.strip("[]"), {}))
+        elif line and not line.startswith("#"):
+            name, equals, value = line.partition("=")
+            assert equals, whole
+            assert name not in sections[-1][1], f"{whole} stands twice"
+            sections[-1][1][name] = value
+    return sections
+
+
+def test_the_parts_of_pjsip_conf_find_each_other_and_their_contexts() -> None:
+    """asterisklint knows dialplans only; what it can not see is whether names lead somewhere."""
+    sections, plan = pjsip_sections(), ASTERISK.read_text()
+    named = {(options["type"], name) for name, options in sections}
+    assert len(named) == len(sections), "one of a kind and name"
+    assert {kind for kind, _ in named} == PJSIP_KINDS
+    for name, options in sections:
+        for option, kind in REFERENCES.items():
+            if option in options:
+                assert (kind, options[option]) in named, f"[{name}] {option}={options[option]}"
+        assert f"[{options.get('context', 'globals')}]" in plan
+        assert "password" not in options, "it stands apart"
+    dialled = set(re.findall(r"PJSIP/[^/@\s]*@(\w+)", plan))
+    assert dialled == {"carrier", "voicebot"}
+    assert {(kind, name) for name in dialled for kind in ("endpoint", "aor")} <= named
+
+
+def test_asterisk_asks_no_machine_detector_and_gives_customers_back() -> None:
+    plan = ASTERISK.read_text()
+    assert not any("AMD(" in line.partition(";")[0] for line in plan.splitlines())
+    taken_over = plan.partition("exten => agents,1")[2].partition("; ----")[0]
+    assert "Goto(to-voicebot,again,1)" in taken_over, "whom no agent took comes back to the bot"
 
 
 def test_freeswitch_finds_nothing_to_complain_about() -> None:

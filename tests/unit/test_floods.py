@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
-from voicebot.telephony.floods import SOURCES_KEPT, Bucket, Sources, admitted, host_of, networks
+from voicebot.telephony.floods import SOURCES_KEPT, Bucket, Gate, Sources, admitted, host_of, networks
 
 pytestmark = pytest.mark.unit
 
@@ -53,3 +56,17 @@ def test_only_named_networks_are_admitted(source: str, inside: bool) -> None:
 
 def test_addresses_are_read_with_and_without_a_port() -> None:
     assert [host_of(text) for text in ("1.2.3.4:5", "1.2.3.4", "[::1]:5060")] == ["1.2.3.4", "1.2.3.4", "::1"]
+
+
+def test_a_flood_neither_floods_the_log_nor_seems_over_while_it_goes_on() -> None:
+    gate = Gate(("10.0.0.0/8",), rate=1, burst=1)
+    told: list[float] = []
+    with capture_logs() as lines:
+        for number in range(100 * 1200):  # 20 minutes of 100 a second
+            now = 50.0 + number / 100
+            before = len(lines)
+            assert gate.refusal("192.0.2.1:5060", now) is not None
+            if len(lines) > before:
+                told.append(now)
+    assert max(later - one for one, later in pairwise(told)) <= 61
+    assert len(told) < 20 + 20

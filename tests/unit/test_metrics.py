@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import urllib.error
@@ -17,8 +18,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from tests.conftest import make_record, make_request, make_turn
 from voicebot.domain.call import CallEvent, LineStatus
 from voicebot.domain.errors import SettingsError
+from voicebot.domain.people import TakeoverStage, TakeoverUpdate
 from voicebot.service.health import HealthServer
-from voicebot.service.metrics import DIRECTORY, Metrics, exposition, prepare
+from voicebot.service.metrics import DIRECTORY, ENGINE_ERRORS, Metrics, exposition, prepare
+from voicebot.speech.synthesis.prompts import MISS
 
 pytestmark = pytest.mark.unit
 
@@ -43,6 +46,58 @@ def test_a_turn_and_the_end_of_its_call_are_counted() -> None:
     assert 'voicebot_calls_total{cause="bot_hung_up",direction="outbound"} 1.0' in text
     assert 'voicebot_dispositions_total{disposition="callback",intent="C"} 1.0' in text
     assert 'voicebot_prompts_total{engine="clips"} 1.0' in text
+
+
+def event(call_id: str, kind: str, **more: object) -> CallEvent:
+    return CallEvent(call_id, kind, datetime.now(UTC), **more)  # type: ignore[arg-type]
+
+
+def calls_now(metrics: Metrics) -> dict[str, float]:
+    found = re.findall(r'voicebot_calls_now{state="(\w+)"} (\S+)', told(metrics))
+    return {state: float(count) for state, count in found if float(count)}
+
+
+def test_calls_are_counted_by_what_happens_in_them() -> None:
+    metrics = Metrics(CollectorRegistry())
+    for call_id in "abc":
+        metrics.take(event(call_id, "dialling"))
+    metrics.take(event("b", "ringing"))
+    metrics.take(event("c", "ringing"))
+    metrics.take(event("c", "answered"))
+    assert calls_now(metrics) == {"dialling": 1, "ringing": 1, "talking": 1}
+    for stage, state in (
+        (TakeoverStage.WAITING, "waiting_for_agent"),
+        (TakeoverStage.RINGING, "waiting_for_agent"),
+        (TakeoverStage.ENDED, "talking"),
+        (TakeoverStage.CONNECTED, "with_agent"),
+    ):
+        metrics.take(event("c", "takeover", takeover=TakeoverUpdate(stage)))
+        metrics.take(event("c", "turn", turn=make_turn("c", 1)))
+        assert calls_now(metrics) == {"dialling": 1, "ringing": 1, state: 1}
+    metrics.take(event("late", "turn", turn=make_turn("late", 1)))  # of a call that began unseen
+    assert calls_now(metrics)["talking"] == 1
+    for call_id in ("a", "b", "c", "late", "never"):
+        metrics.take(event(call_id, "ended", record=make_record(make_request())))
+    assert calls_now(metrics) == {}
+
+
+def test_prompts_that_were_there_are_told_from_those_that_had_to_be_made() -> None:
+    metrics = Metrics(CollectorRegistry())
+    for engine in ("clip:kokoro", "kokoro", f"joined:kokoro+{MISS}espeak-ng/cmn"):
+        turn = replace(make_turn("c", 1), prompt_engine=engine)
+        metrics.take(event("c", "turn", turn=turn))
+    text = told(metrics)
+    assert 'voicebot_prompt_cache_total{result="hit"} 2.0' in text
+    assert 'voicebot_prompt_cache_total{result="miss"} 1.0' in text
+
+
+def test_an_engine_that_fails_is_counted_by_its_stage() -> None:
+    metrics = Metrics(CollectorRegistry())
+    for words, stage in ENGINE_ERRORS.items():
+        metrics.count_log(None, "warning", {"event": words, "error": "broken"})
+        assert f'voicebot_engine_errors_total{{stage="{stage}"}} 1.0' in told(metrics)
+    metrics.count_log(None, "warning", {"event": "call is not recorded"})
+    assert told(metrics).count("voicebot_engine_errors_total{") == len(ENGINE_ERRORS)
 
 
 def test_nothing_that_was_said_is_told() -> None:

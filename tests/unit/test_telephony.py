@@ -70,6 +70,21 @@ def test_a_value_that_would_break_out_of_its_line_is_refused(value: str) -> None
         check_header("X-Caller", value)
 
 
+@pytest.mark.parametrize("value", ["c-1\x00", "c-1\x1b[2J", "c\x7f", "c-1\rX-Contact-Id: k-2"])
+def test_a_value_with_control_characters_is_as_if_it_were_missing(value: str) -> None:
+    _, headers = parse_message(f"INVITE sip:bot@h SIP/2.0\r\nX-Campaign-Id: {value}\r\nX-Caller: 1\r\n\r\n")
+    assert "X-Campaign-Id" not in headers
+    assert "X-Contact-Id" not in headers
+    assert headers["X-Caller"] == "1"
+
+
+def test_a_name_in_another_encoding_leaves_the_number_readable() -> None:
+    sent = b'INVITE sip:bot@h SIP/2.0\r\nFrom: "' + "王".encode("gbk") + b'" <sip:+86139@h>\r\n\r\n'
+    _, headers = parse_message(sent.decode("utf-8", "surrogateescape"))
+    assert "<sip:+86139@h>" in headers["From"]
+    headers["From"].encode()  # it can be stored
+
+
 def test_a_chinese_or_quoted_reason_stays_a_valid_header() -> None:
     assert reason(404, 'no "such" 任务\r\n') == ("Reason", 'SIP;cause=404;text="no such "')
 

@@ -22,6 +22,7 @@ MAX_FIELD = 4000  # characters
 MAX_ROWS = 5_000_000
 MAX_COLUMNS = 500
 MAX_UNPACKED = 2 << 30  # bytes of an XLSX
+MAX_SHARED = 256 << 20  # of its table of texts, which openpyxl keeps in memory
 MAX_RATIO = 200  # unpacked to packed; spreadsheets reach 20
 _RATIO_FROM = 64 << 20  # bytes below which the ratio says nothing
 _MARKS = (
@@ -31,6 +32,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_STREAMED = "xl/worksheets/"  # the parts that are read row by row
 _OLE = b"\xd0\xcf\x11\xe0"  # old or encrypted Office files
 _SAVE = "save it as CSV (UTF-8) or XLSX"
 NUMBER_NAMES = (
@@ -171,6 +173,9 @@ def _refuse_bombs(path: Path) -> None:
     if any(part.flag_bits & 1 for part in parts):
         raise DataError(f"{path.name} is encrypted", hint=_SAVE)
     unpacked = sum(part.file_size for part in parts)
+    kept = max((part.file_size for part in parts if not part.filename.startswith(_STREAMED)), default=0)
+    if kept > MAX_SHARED:
+        raise DataError(f"{path.name} holds {kept >> 20} MB of texts: refused", hint="split it, or use CSV")
     packed = max(1, path.stat().st_size)
     if unpacked > MAX_UNPACKED or (unpacked > _RATIO_FROM and unpacked > packed * MAX_RATIO):
         raise DataError(f"{path.name} unpacks to {unpacked >> 20} MB: refused", hint="split it, or use CSV")

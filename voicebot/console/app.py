@@ -23,6 +23,7 @@ from voicebot.console.house import House
 from voicebot.console.listening import listening
 from voicebot.console.recordings import recordings
 from voicebot.console.shield import Shield
+from voicebot.console.sizes import Sizes
 from voicebot.console.trials import trials
 
 STATIC = Path(__file__).with_name("static")
@@ -69,4 +70,5 @@ def build(house: House) -> FastAPI:
     app.add_middleware(Gate, house=house)
     app.add_middleware(Shield)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(Sizes)
     return app

@@ -20,6 +20,7 @@ from voicebot.rpc.inference_server import InferenceServer
 from voicebot.service import entry
 from voicebot.service.child import announce
 from voicebot.service.heart import Heart
+from voicebot.service.metrics import Metrics
 from voicebot.settings import Settings
 from voicebot.store.session import Database
 from voicebot.store.workers import INFERENCE, Worker
@@ -41,7 +42,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         )
         port = await server.start()
         address = f"{settings.advertise or settings.bind}:{port}"
-        heart = _heart(settings, f"{socket.gethostname()}-inference-{port}", address, server)
+        heart = _heart(settings, f"{socket.gethostname()}-inference-{port}", address, server, pipeline)
         await heart.start()
         announce(port=port)
         await stop.wait()
@@ -49,11 +50,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await heart.stop()
 
 
-def _heart(settings: Settings, worker_id: str, address: str, server: InferenceServer) -> Heart:
+def _heart(
+    settings: Settings, worker_id: str, address: str, server: InferenceServer, pipeline: Pipeline
+) -> Heart:
     """Return what shows this server to people; line workers find it by its address, not by this."""
     began = datetime.now(UTC)
+    metrics = Metrics()
 
     async def now() -> Worker:
+        metrics.decoding.labels("inference").set(pipeline.load)
         return Worker(
             worker_id, INFERENCE, address, "", THREADS, server.calls, began, began, draining=server.draining
         )

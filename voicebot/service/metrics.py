@@ -7,13 +7,14 @@ the line workers' own events, so no stage of a call knows that it is being watch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 from voicebot.domain.call import CallEvent, CallRecord, LineStatus, Turn
+from voicebot.domain.people import TakeoverStage
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client when it is imported
 _STAGE_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0)
@@ -21,6 +22,24 @@ _CALL_S = (5, 10, 20, 30, 60, 90, 120, 180, 300, 600)
 _MOS = (1.5, 2.0, 2.5, 3.0, 3.3, 3.6, 3.8, 4.0, 4.2, 4.4)
 _LOSS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _NO_STAGE = {"endpoint_score"}  # in a turn's timings, but no time
+_MISS = "rendered:"  # begins the engine of a prompt that no cache had
+
+# The warning that a stage logs when its engine failed -> the stage. The call goes on without it.
+ENGINE_ERRORS: Mapping[str, str] = {
+    "no view of the speech's end": "endpoint",
+    "recognition failed": "recognise",
+    "emotion failed": "emotion",
+    "ranking failed": "rank",
+    "an engine could not speak a prompt": "prompts",
+}
+_BY_KIND = {"dialling": "dialling", "ringing": "ringing", "answered": "talking"}
+_BY_STAGE = {
+    TakeoverStage.WAITING: "waiting_for_agent",
+    TakeoverStage.RINGING: "waiting_for_agent",
+    TakeoverStage.BRIEFING: "waiting_for_agent",
+    TakeoverStage.CONNECTED: "with_agent",
+    TakeoverStage.ENDED: "talking",  # with the bot again, or the end of the call follows
+}
 
 
 class Metrics:
@@ -59,12 +78,31 @@ class Metrics:
         self.prompts = Counter(
             "voicebot_prompts", "What spoke: clips, cache or an engine", ["engine"], registry=self.registry
         )
+        self.prompt_cache = Counter(
+            "voicebot_prompt_cache",
+            "Prompts that were there (hit) or had to be rendered in the call (miss)",
+            ["result"],
+            registry=self.registry,
+        )
+        self.engine_errors = Counter(
+            "voicebot_engine_errors",
+            "Failures of an engine, by stage; the call went on without it",
+            ["stage"],
+            registry=self.registry,
+        )
         self.stage_seconds = Histogram(
             "voicebot_stage_seconds",
             "Time of each stage of a turn; wait is what the customer waits after the endpoint",
             ["stage"],
             buckets=_STAGE_S,
             registry=self.registry,
+        )
+        self.calls_now = self._gauge("voicebot_calls_now", "Calls by what happens in them", "state")
+        self.decoding = self._gauge(
+            "voicebot_recognition_load", "Utterances that are decoded or wait for it, for each decoder"
+        )
+        self.waiting = self._gauge(
+            "voicebot_waiting", "What waits: contacts of running campaigns, jobs by their queue", "queue"
         )
         self.capacity = self._gauge("voicebot_line_capacity", "Calls that line workers can conduct")
         self.busy = self._gauge("voicebot_line_busy", "Calls that line workers conduct")
@@ -76,11 +114,14 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _gauge(self, name: str, help_text: str) -> Gauge:
-        return Gauge(name, help_text, ["process"], registry=self.registry, multiprocess_mode="livesum")
+        self._states: dict[str, str] = {}  # by call
+
+    def _gauge(self, name: str, help_text: str, label: str = "process") -> Gauge:
+        return Gauge(name, help_text, [label], registry=self.registry, multiprocess_mode="livesum")
 
     def take(self, event: CallEvent) -> None:
         """Count an event of a call."""
+        self._state(event)
         if event.turn is not None:
             self._turn(event.turn)
         if event.record is not None:
@@ -97,8 +138,23 @@ class Metrics:
     ) -> MutableMapping[str, Any]:
         """Count warnings and errors; a structlog processor. Their words are fixed, facts stand beside."""
         if level in ("warning", "error", "critical", "exception"):
-            self.events.labels(str(event.get("process", "")), level, str(event.get("event", ""))[:80]).inc()
+            words = str(event.get("event", ""))
+            self.events.labels(str(event.get("process", "")), level, words[:80]).inc()
+            if stage := ENGINE_ERRORS.get(words):
+                self.engine_errors.labels(stage).inc()
         return event
+
+    def _state(self, event: CallEvent) -> None:
+        """Follow what happens in a call. An event of one whose beginning was not seen begins it."""
+        before = self._states.pop(event.call_id, "")
+        if before:
+            self.calls_now.labels(before).dec()
+        if event.kind == "ended":
+            return
+        stage = event.takeover and event.takeover.stage
+        after = _BY_KIND.get(event.kind) or (stage and _BY_STAGE[stage]) or before or "talking"
+        self._states[event.call_id] = after
+        self.calls_now.labels(after).inc()
 
     def _turn(self, turn: Turn) -> None:
         self.turns.labels(turn.kind.value, turn.decision.action.value).inc()
@@ -108,6 +164,7 @@ class Metrics:
             self.barge_ins.inc()
         if turn.prompt_engine:
             self.prompts.labels(turn.prompt_engine).inc()
+            self.prompt_cache.labels("miss" if _MISS in turn.prompt_engine else "hit").inc()
         for name, value in turn.timings_ms.items():
             if name not in _NO_STAGE:
                 self.stage_seconds.labels(name.removesuffix("_ms")).observe(value / 1000)

@@ -17,7 +17,6 @@ from voicebot.settings import Settings
 LEGS_PER_WORKER = 4  # compiled into today's pjsua2 wheel; a worker probes its own at start
 SPARE_LEGS = 1  # kept free in every worker for a takeover
 RESTART_DELAYS_S = (0.0, 1.0, 2.0, 5.0, 10.0)
-DRAIN_S = 60.0
 _GRACE_S = {"console": 5.0, "inference": 5.0}  # these carry no call of their own
 
 # What a machine may run, in the order in which it starts; others find it by heartbeats in the database.
@@ -53,6 +52,7 @@ class Supervisor:
         """
         env = {**settings.as_environment(), "VOICEBOT_DATABASE_URL": database_url}
         self._metrics_dir = settings.metrics_dir
+        self._drain_s = settings.drain_s
         if self._metrics_dir:
             env[metrics.DIRECTORY] = str(self._metrics_dir)
         self._env = env
@@ -139,7 +139,7 @@ class Supervisor:
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
-        await self._end(DRAIN_S)
+        await self._end(self._drain_s)
 
     async def _end(self, grace_s: float) -> None:
         # Backwards: the dialer before the lines, so that no new call begins; inference last, so that

@@ -18,6 +18,8 @@ QUEUE = "default"
 SLOW = "slow"  # minutes of work: retraining, exports; apart, so that roll-ups do not wait for them
 WEBHOOKS = "webhooks"  # apart, so that a receiver who is slow holds nothing else up
 
+QUEUES = (QUEUE, SLOW, WEBHOOKS)
+
 # Its triggers wake the worker and write the event.
 _ADD = text(
     """

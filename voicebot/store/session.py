@@ -32,6 +32,7 @@ class Database:
                 normalised(url),
                 pool_size=pool_size,
                 pool_pre_ping=True,
+                hide_parameters=True,  # what is written must not stand in the message of an error
                 connect_args={
                     "connect_timeout": connect_timeout_s,
                     "tcp_user_timeout": _UNANSWERED_MS,

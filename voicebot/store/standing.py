@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Float, cast, func, select, text
 from sqlalchemy.orm import Session
 
 from voicebot.domain.campaign import AttemptStatus, CampaignStatus, ContactStatus
+from voicebot.store.jobs import QUEUES
 from voicebot.store.tables import AttemptRow, CallRow, CampaignRow, ContactRow, OutcomeRow, TurnRow
 from voicebot.store.workers import INFERENCE, LINE, Worker, WorkerRepository
 
@@ -84,6 +85,24 @@ class StandingRepository:
             waiting,
             failed,
         )
+
+    def waiting(self, now: datetime) -> dict[str, int]:
+        """Return how much waits: contacts of running campaigns, jobs by their queue. Raises StoreError."""
+        contacts = self._session.execute(
+            select(func.count())
+            .select_from(ContactRow)
+            .join(CampaignRow, CampaignRow.id == ContactRow.campaign_id)
+            .where(
+                CampaignRow.status == CampaignStatus.RUNNING.value,
+                ContactRow.status == ContactStatus.PENDING.value,
+            )
+        ).scalar_one()
+        query = text(
+            "SELECT queue_name, count(*) FROM procrastinate_jobs "
+            "WHERE status = 'todo' AND coalesce(scheduled_at, :now) <= :now GROUP BY 1"
+        )
+        jobs = {queue: count for queue, count in self._session.execute(query, {"now": now})}  # noqa: C416
+        return {"contacts": contacts, **{f"jobs_{queue}": jobs.get(queue, 0) for queue in QUEUES}}
 
     def _campaigns(self, now: datetime) -> tuple[Running, ...]:
         found = []

@@ -12,6 +12,7 @@ import structlog
 log = structlog.get_logger()
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+TELL_S = 60.0  # a flood that goes on is told of so often
 SOURCES_KEPT = 4096  # an attacker may invent addresses; the longest unseen are forgotten
 
 
@@ -90,6 +91,7 @@ class Gate:
         self._allowed = networks(sources)
         self._calls = Sources(rate, burst)
         self._turned_away = 0
+        self._told_at = 0.0
 
     def refusal(self, source: str, now: float) -> Refusal | None:
         """Return why an INVITE from host:port is not taken; None if it is."""
@@ -100,7 +102,9 @@ class Gate:
         else:
             return None
         self._turned_away += 1
-        if self._turned_away.bit_count() == 1:  # 1, 2, 4, 8 …: a flood must not flood the log
+        # 1, 2, 4, 8 …: a flood must not flood the log, nor seem to be over while it goes on
+        if self._turned_away.bit_count() == 1 or now - self._told_at >= TELL_S:
+            self._told_at = now
             log.warning(
                 "INVITE turned away", status=refused.status, why=refused.why, so_far=self._turned_away
             )

@@ -16,6 +16,7 @@ CALLER = "X-Caller"
 
 MAX_VALUE = 512  # characters; a longer value is no identifier
 MAX_REFER_TO = 255  # characters of the address in a REFER: user agents of pjproject take no more
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 _SIP_URI = re.compile(r"sips?:[^\s<>\"]+", re.IGNORECASE)
 _USER = re.compile(r"sips?:([^@;>\s]+)@", re.IGNORECASE)
@@ -44,10 +45,12 @@ class Headers(Mapping[str, str]):
 def parse_message(message: str) -> tuple[str, Headers]:
     """Return the start line's URI (of a request; else "") and the headers of a SIP message.
 
-    Folded lines are joined (RFC 3261, 7.3.1); the body, lines that are no headers and values
-    beyond MAX_VALUE characters are left out.
+    Folded lines are joined (RFC 3261, 7.3.1); the body, lines that are no headers, values beyond MAX_VALUE
+    characters and values with control characters are left out. What is no UTF-8 (PBXs write names in their
+    own encoding) comes as U+FFFD, so that the rest of the value can be read and stored.
     """
-    head = message.replace("\r\n", "\n").split("\n\n", 1)[0]
+    text = message.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    head = text.replace("\r\n", "\n").split("\n\n", 1)[0]
     lines = re.sub(r"\n[ \t]+", " ", head).split("\n")
     start = lines[0].split(" ")
     uri = start[1] if len(start) == 3 and start[2].startswith("SIP/") else ""
@@ -56,7 +59,9 @@ def parse_message(message: str) -> tuple[str, Headers]:
     for line in lines[1:]:
         name, colon, value = line.partition(":")
         name, value = name.strip(), value.strip()
-        if colon and _TOKEN.fullmatch(name) and name.lower() not in seen and len(value) <= MAX_VALUE:
+        if not colon or not _TOKEN.fullmatch(name) or name.lower() in seen:
+            continue
+        if len(value) <= MAX_VALUE and not _CONTROL.search(value):
             seen.add(name.lower())
             pairs[name] = value
     return uri, Headers(pairs)

@@ -21,6 +21,7 @@ from voicebot.domain.errors import TelephonyError
 from voicebot.telephony.headers import Headers
 from voicebot.telephony.sip import SipAccount
 
+TLS_1_2, TLS_1_3 = 1 << 4, 1 << 5  # of pj_ssl_sock_proto; pjsua2 has no names for them
 CODECS = {"PCMA/8000/1": 255, "PCMU/8000/1": 254}
 LOOPBACK = "127.0.0.1"
 CALLS_WANTED = 512  # pjsua2 takes fewer, silently, if it was compiled so
@@ -147,7 +148,7 @@ class Library:
             tls.verifyServer = verify
             if verify:
                 tls.CaListFile = ca or _system_authorities()
-            tls.method = pj.PJSIP_TLSV1_2_METHOD
+            tls.proto = TLS_1_2 | TLS_1_3  # goes before tls.method, which may be left alone
         return int(self._endpoint.transportCreate(kind, transport))
 
     def address_of(self, transport: int) -> str:

@@ -24,6 +24,7 @@ from voicebot.console.api import (
 )
 from voicebot.console.api.schemas import Problem
 from voicebot.console.house import House
+from voicebot.console.sizes import Sizes
 from voicebot.domain.errors import CampaignError, CapacityError, StoreError, VoicebotError
 
 PATH = "/api/v1"
@@ -35,6 +36,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         403: "the token has not the right",
         404: "there is no such thing",
         409: "it does not stand so that this can be done",
+        413: "it is too large",
         422: "a value is not as it should be",
         503: "the database is away",
     }.items()
@@ -54,6 +56,7 @@ def api(house: House) -> FastAPI:
         responses=_RESPONSES,
     )
     app.state.house = house
+    app.add_middleware(Sizes)
     for part in (
         campaigns,
         rehearsals,
