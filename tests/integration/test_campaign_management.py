@@ -191,6 +191,74 @@ def test_a_stale_list_stops_every_call_until_it_is_loaded_anew(database: Databas
     assert one(database, "SELECT refusal FROM contacts") == "list_stale"
 
 
+def test_rows_without_a_number_are_kept_with_their_reasons(database: Database, tmp_path: Path) -> None:
+    file, aside = tmp_path / "list.csv", tmp_path / "list.csv.errors.csv"
+    file.write_text("name,phone\n王,13900000001\n李,\n张,12\n赵,call me\n,\n", "utf-8")
+
+    def load(number_file: Path) -> do_not_call.Loaded:
+        return do_not_call.load(
+            database, VAULT, "p", number_file, "ann",
+            as_of=now(), max_age_days=0, now=now(), errors_file=aside,
+        )  # fmt: skip
+
+    done = load(file)
+    assert (done.list.numbers, done.unreadable, done.errors_file) == (1, 3, aside)
+    with aside.open(encoding="utf-8-sig", newline="") as back:
+        kept = list(csv.reader(back))
+    assert [row[:2] for row in kept] == [["name", "phone"], ["李", ""], ["张", "12"], ["赵", "call me"]]
+    assert [row[2] for row in kept] == [
+        "error", "no number", "that is no phone number", "that is no phone number",
+    ]  # fmt: skip
+    plain = tmp_path / "plain.txt"
+    plain.write_text("telephone\n13900000002\n")
+    assert load(plain).unreadable == 1
+    assert aside.read_text("utf-8-sig").splitlines() == [
+        "number,error", "telephone,that is no phone number",
+    ]  # fmt: skip
+    plain.write_text("13900000002\n")
+    assert load(plain).errors_file is None
+
+
+def test_a_list_that_could_not_be_loaded_counts_as_none(database: Database, tmp_path: Path) -> None:
+    campaign, _ = running(database, "+12025550123", policy_pack="US", trunk="sip:{number}@gw.example")
+    file = tmp_path / "registry.txt"
+    file.write_text("no\nnumber\n")
+
+    def load(as_of: datetime) -> None:
+        do_not_call.load(
+            database, VAULT, "US-national", file, "ann",
+            as_of=as_of, max_age_days=31, now=now(), region="US",
+        )  # fmt: skip
+
+    with pytest.raises(DataError, match="no phone number"):
+        load(now())
+    with database.transaction() as session:
+        assert DoNotCallRepository(session, VAULT).lists() == ()
+    assert Hopper(database, VAULT, "dialer").claim(campaign, 1, now()) == ()
+    assert one(database, "SELECT refusal FROM contacts") == "list_missing"
+    file.write_text("2025550199\n")
+    with pytest.raises(DataError, match="has not come"):
+        load(now() + timedelta(days=300))
+    load(now())
+    with database.transaction() as session:
+        assert [found.name for found in DoNotCallRepository(session, VAULT).lists()] == ["US-national"]
+
+
+def test_a_list_is_removed_for_a_reason_only(database: Database) -> None:
+    with database.transaction() as session:
+        numbers = DoNotCallRepository(session, VAULT)
+        numbers.put("p", numbers.begin("p", now()), [NUMBER])
+        numbers.publish("p", 1, now(), 0, now())
+    with pytest.raises(DataError, match="reason"):
+        do_not_call.drop(database, VAULT, "p", " ", "ann")
+    do_not_call.drop(database, VAULT, "p", "the partner left", "ann")
+    with database.transaction() as session:
+        assert DoNotCallRepository(session, VAULT).found(NUMBER) == ()
+    with pytest.raises(DataError, match="no list"):
+        do_not_call.drop(database, VAULT, "p", "again", "ann")
+    assert audited(database) == ["dnc_drop"]
+
+
 def test_an_import_of_a_list_that_breaks_off_leaves_the_old_one(database: Database) -> None:
     with database.transaction() as session:
         numbers = DoNotCallRepository(session, VAULT)
