@@ -148,7 +148,7 @@ def test_who_calls_back_is_known_by_number_and_gets_the_campaign_that_called(
     assert found.slots == {"surname": "王"}
     with database.transaction() as session:
         (_, inbound) = AttemptRepository(session, VAULT).calls(contact.number)
-    assert (inbound.attempt_id, inbound.direction, inbound.live) == (found.attempt_id, "inbound", True)
+    assert (inbound.attempt_id, inbound.direction, inbound.status) == (found.attempt_id, "inbound", "open")
 
 
 def test_a_callers_number_is_believed_of_trusted_peers_only(

@@ -29,6 +29,7 @@ from voicebot.store.tables import (
     DoNotCallNumberRow,
     DoNotCallRow,
     OutcomeRow,
+    WorkerRow,
 )
 
 NOT_DIALLED = EndCause.NOT_DIALLED.value
@@ -72,11 +73,6 @@ class PastCall:
     cause: str
     disposition: str
     sip_status: int
-
-    @property
-    def live(self) -> bool:
-        """Whether it goes on, or its end is not known."""
-        return self.status != AttemptStatus.ENDED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +277,16 @@ class AttemptRepository:
             )
             for row in self._session.scalars(query)
         )
+
+    def unreplayed(self, number: str) -> tuple[str, ...]:
+        """Return the line workers that called a number and hold events not yet in the database."""
+        query = (
+            select(WorkerRow.id)
+            .join(AttemptRow, AttemptRow.worker == WorkerRow.id)
+            .where(AttemptRow.number_lookup == self._vault.lookup(number), WorkerRow.spool_pending > 0)
+            .distinct()
+        )
+        return tuple(self._session.scalars(query.order_by(WorkerRow.id)))
 
     def live(self, campaign_id: str) -> int:
         """Count a campaign's open attempts."""
