@@ -239,24 +239,6 @@ class AttemptRepository:
             for row in self._session.execute(query)
         )
 
-    def settle_callers(self, campaign_id: str, final: Iterable[str]) -> int:
-        """Take contacts off the list who called in themselves and came to a final disposition."""
-        called = (
-            select(AttemptRow.id)
-            .where(AttemptRow.contact_id == ContactRow.id)
-            .where(AttemptRow.direction == Direction.INBOUND.value)
-            .where(AttemptRow.status == AttemptStatus.ENDED.value, AttemptRow.disposition.in_(list(final)))
-            .exists()
-        )
-        settled = self._session.execute(
-            update(ContactRow)
-            .where(ContactRow.campaign_id == row_id(campaign_id))
-            .where(ContactRow.status == ContactStatus.PENDING.value, ContactRow.callback_at.is_(None), called)
-            .values(status=ContactStatus.DONE.value, lease_until=None, leased_by=None)
-            .returning(ContactRow.id)
-        )
-        return len(settled.all())
-
     def calls(self, number: str) -> tuple[PastCall, ...]:
         """Return every attempt with a number by any campaign, oldest first."""
         query = (
