@@ -352,6 +352,8 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
     (folder / "a.wav").write_bytes(b"RIFF")
     recordings = Recordings(folder, None, RecordingSeal(VAULT.ring))
     request = called(campaign, recording="a.wav")
+    with database.transaction() as session:  # what an agent said in the call
+        session.execute(text("UPDATE turns SET delivered_text = '王女士您好', delivered_script_id = 'greet'"))
     do_not_call.add(database, VAULT, NUMBER, "asked us", "ann", now())
     with database.transaction() as session:
         FeedbackRepository(session).graded(
@@ -369,7 +371,11 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
         data = json.loads(archive.read("data.json"))
     assert data["turns"][0]["call_id"] == request.call_id
     assert data["contacts"][0]["slots"] == {"surname": "王"}
+    assert {row["script_id"] for row in data["samples"]} == {"callback_offer", "greet"}
+    assert data["feedback"][0]["actor"] == "li"
     said = one(database, "SELECT customer_text FROM turns")
+    with pytest.raises(DataError, match="reason"):
+        subject.erase(database, VAULT, "13900000001", "ann", " ", recordings.delete)
     gone = subject.erase(database, VAULT, "13900000001", "ann", "asked for it", recordings.delete)
     assert (gone.contacts, gone.calls, gone.turns) == (1, 1, 1)
     assert not (folder / "a.wav").exists()
@@ -382,6 +388,7 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
             for row in session.execute(text(f"SELECT t::text FROM {table} t")).scalars()
         )
     assert said not in everything
+    assert one(database, "SELECT delivered_text || understanding || decision FROM turns") == "{}{}"
     assert "王" in everything  # the other contact's
     assert everything.count("王") == 1
     assert one(database, "SELECT count(*) FROM outcomes") == 1  # sums stay true
