@@ -611,6 +611,32 @@ def test_a_schedule_holds_a_campaign_back_and_ends_it(database: Database) -> Non
     assert one(database, "SELECT status FROM campaigns") == "draining"
 
 
+class Voice:
+    """Every prompt has a sound."""
+
+    def ready(self, text: str, style: Any = None) -> str:
+        return "clip"
+
+    def robotic(self, source: str) -> bool:
+        return False
+
+    def ahead(self, text: str, style: Any = None) -> None:
+        """Everything is ready."""
+
+
+def test_a_campaign_does_not_start_on_a_trunk_that_is_switched_off(database: Database) -> None:
+    trunks.save(database, VAULT, Trunk("gw", "127.0.0.1:5070", ("+86",)), "ann")
+    campaign, _ = running(database, NUMBER, trunk="gw")
+    management.pause(database, "spring", "ann", now())
+    playbook = bootstrap.playbooks(Settings()).get("consumer_loan")
+    trunks.switch(database, VAULT, "gw", "ann", on=False)
+    with pytest.raises(CampaignError, match="switched off"):
+        management.start(database, VAULT, "spring", playbook, Voice(), "ann", now())
+    trunks.switch(database, VAULT, "gw", "ann", on=True)
+    started, _ = management.start(database, VAULT, "spring", playbook, Voice(), "ann", now())
+    assert (started.id, started.status) == (campaign.id, CampaignStatus.RUNNING)
+
+
 def test_where_the_law_wants_a_registry_no_campaign_starts_without_it(database: Database) -> None:
     running(database, "+12025550123", policy_pack="US", trunk="sip:{number}@gw.example")
     with database.transaction() as session:
@@ -621,16 +647,6 @@ def test_where_the_law_wants_a_registry_no_campaign_starts_without_it(database: 
             now(),
         )
     playbook = bootstrap.playbooks(Settings()).get("consumer_loan")
-
-    class Voice:
-        def ready(self, text: str, style: Any = None) -> str:
-            return "clip"
-
-        def robotic(self, source: str) -> bool:
-            return False
-
-        def ahead(self, text: str, style: Any = None) -> None:
-            """Everything is ready."""
 
     with pytest.raises(ComplianceError, match="US-national"):
         management.start(database, VAULT, "spring", playbook, Voice(), "ann", now())
