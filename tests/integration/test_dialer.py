@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 
 from voicebot.call.journal import PostgresJournal
-from voicebot.campaign import management
+from voicebot.campaign import management, trunks
 from voicebot.campaign.dialer import Dialer
 from voicebot.campaign.hopper import Hopper
 from voicebot.campaign.readiness import ContactVoice
@@ -34,6 +34,7 @@ from voicebot.domain.call import (
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact, Mode
 from voicebot.domain.errors import CapacityError, TelephonyError
 from voicebot.domain.ids import uuid7
+from voicebot.domain.trunk import Trunk
 from voicebot.store.agents import AgentRepository
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
@@ -302,6 +303,25 @@ async def test_free_lines_go_to_the_campaign_of_the_higher_priority(
     await dialer.step()
     assert {call.campaign_id for call in line.calls} == {high.id}
     await dial_until(dialer, lambda: status(database, low) is CampaignStatus.FINISHED)
+    journal.close()
+
+
+async def test_a_trunks_own_limit_holds_for_all_its_campaigns_together(
+    database: Database, tmp_path: Path
+) -> None:
+    trunks.save(database, VAULT, Trunk("gw", "127.0.0.1:5070", ("+86",), max_calls=3), "ann")
+    first = prepare(database, 4, trunk="gw", max_calls=2)
+    second = prepare(database, 4, first=100, trunk="gw", max_calls=2)
+    other = prepare(database, 4, first=200, max_calls=1)
+    journal = PostgresJournal(database, tmp_path, "line-0")
+    line = Line(journal)
+    beat(database, capacity=10)
+    await Dialer(Hopper(database, VAULT, "dialer"), line, poll_s=0.02).step()
+    counted = Counter(call.campaign_id for call in line.calls)
+    assert counted[first.id] + counted[second.id] == 3
+    assert counted[other.id] == 1
+    assert {call.trunk for call in line.calls} == {"gw", ""}
+    await asyncio.sleep(0.2)
     journal.close()
 
 
