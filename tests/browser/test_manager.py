@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,8 +12,11 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Console
 from tests.browser.seed import seed
+from voicebot.domain.campaign import CampaignStatus
 from voicebot.domain.users import Role
 from voicebot.store.campaigns import CampaignRepository
+from voicebot.store.crypto import NumberVault, load_or_create_key
+from voicebot.store.do_not_call import DoNotCallRepository
 
 pytestmark = pytest.mark.browser
 
@@ -125,3 +129,49 @@ def test_a_campaign_is_scheduled_and_changed_in_the_form(
     assert campaign.retry == {"busy": 45}
     assert campaign.ends_at is not None
     assert campaign.ends_at.astimezone(ZoneInfo("Asia/Shanghai")).isoformat() == "2032-01-01T00:00:00+08:00"
+
+
+def test_a_campaign_is_stopped_only_when_the_question_is_answered(
+    console: Console, sign_in: Callable[[Role], Page]
+) -> None:
+    seed(console.database, console.home)
+    with console.database.transaction() as session:
+        campaigns = CampaignRepository(session)
+        running = campaigns.all()[0]
+        campaigns.change(running.id, list(CampaignStatus), CampaignStatus.RUNNING, datetime.now(UTC))
+
+    def status() -> CampaignStatus:
+        with console.database.transaction() as session:
+            return CampaignRepository(session).find(running.id).status
+
+    page = sign_in(Role.MANAGER)
+    page.goto(f"{console.url}/campaigns/{running.id}")
+    expect(page.get_by_role("button", name="收尾")).to_be_visible()
+    page.get_by_role("button", name="停止", exact=True).click()
+    expect(page.get_by_text("会立即挂断")).to_be_visible()
+    page.get_by_role("button", name="取消").click()
+    expect(page.get_by_text("会立即挂断")).not_to_be_visible()
+    assert status() is CampaignStatus.RUNNING
+    page.get_by_role("button", name="停止", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="停止").click()
+    expect(page.get_by_text("停止中")).to_be_visible()
+    assert status() is CampaignStatus.STOPPING
+
+
+def test_a_number_on_a_list_from_a_file_is_told_to_be_forbidden(
+    console: Console, sign_in: Callable[[Role], Page]
+) -> None:
+    vault, now = NumberVault(load_or_create_key(console.home / "number.key")), datetime.now(UTC)
+    with console.database.transaction() as session:
+        numbers = DoNotCallRepository(session, vault)
+        numbers.put("合作方", numbers.begin("合作方", now), ["+8613900000001"])
+        numbers.publish("合作方", 1, now, 0, now)
+    page = sign_in(Role.MANAGER)
+    page.goto(f"{console.url}/consent")
+    page.get_by_label("号码").fill("13900000001")
+    page.get_by_role("button", name="查找").click()
+    expect(page.get_by_text("在导入的不呼叫名单上：合作方")).to_be_visible()
+    expect(page.get_by_text("不在不呼叫名单上", exact=True)).not_to_be_visible()
+    page.get_by_label("号码").fill("13900000002")
+    page.get_by_role("button", name="查找").click()
+    expect(page.get_by_text("不在不呼叫名单上", exact=True)).to_be_visible()

@@ -191,6 +191,23 @@ def test_contacts_are_added_once_and_never_told_in_clear(client: TestClient, dat
     assert client.get(f"/campaigns/{made}", headers=headers).json()["contacts"] == 1
 
 
+def test_a_campaign_is_led_through_its_life(client: TestClient, database: Database) -> None:
+    headers = token(database, Right.RUN_CAMPAIGNS, Right.SEE_CAMPAIGNS)
+    made = client.post("/campaigns", json=campaign(), headers=headers).json()["id"]
+    contacts = {"contacts": [{"number": "13800138000"}]}
+    client.post(f"/campaigns/{made}/contacts/batch", json=contacts, headers=headers)
+
+    def change(wish: str) -> str:
+        answer = client.post(f"/campaigns/{made}/{wish}", headers=headers)
+        return str(answer.json()["status"]) if answer.status_code == 200 else str(answer.status_code)
+
+    wishes = ("drain", "start", "pause", "resume", "drain", "pause", "stop")
+    assert [change(wish) for wish in wishes] == [
+        "409", "running", "paused", "running", "draining", "409", "stopping",
+    ]  # fmt: skip
+    assert client.post(f"/campaigns/{made}/explode", headers=headers).status_code == 422
+
+
 def test_settings_of_a_campaign_are_changed_one_by_one(client: TestClient, database: Database) -> None:
     headers = token(database, Right.RUN_CAMPAIGNS, Right.SEE_CAMPAIGNS)
     wanted = campaign() | {"hours": "mon-fri 09:00-18:00", "mode": "preview", "retry": {"busy": 5}}

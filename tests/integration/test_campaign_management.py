@@ -191,6 +191,74 @@ def test_a_stale_list_stops_every_call_until_it_is_loaded_anew(database: Databas
     assert one(database, "SELECT refusal FROM contacts") == "list_stale"
 
 
+def test_rows_without_a_number_are_kept_with_their_reasons(database: Database, tmp_path: Path) -> None:
+    file, aside = tmp_path / "list.csv", tmp_path / "list.csv.errors.csv"
+    file.write_text("name,phone\n王,13900000001\n李,\n张,12\n赵,call me\n,\n", "utf-8")
+
+    def load(number_file: Path) -> do_not_call.Loaded:
+        return do_not_call.load(
+            database, VAULT, "p", number_file, "ann",
+            as_of=now(), max_age_days=0, now=now(), errors_file=aside,
+        )  # fmt: skip
+
+    done = load(file)
+    assert (done.list.numbers, done.unreadable, done.errors_file) == (1, 3, aside)
+    with aside.open(encoding="utf-8-sig", newline="") as back:
+        kept = list(csv.reader(back))
+    assert [row[:2] for row in kept] == [["name", "phone"], ["李", ""], ["张", "12"], ["赵", "call me"]]
+    assert [row[2] for row in kept] == [
+        "error", "no number", "that is no phone number", "that is no phone number",
+    ]  # fmt: skip
+    plain = tmp_path / "plain.txt"
+    plain.write_text("telephone\n13900000002\n")
+    assert load(plain).unreadable == 1
+    assert aside.read_text("utf-8-sig").splitlines() == [
+        "number,error", "telephone,that is no phone number",
+    ]  # fmt: skip
+    plain.write_text("13900000002\n")
+    assert load(plain).errors_file is None
+
+
+def test_a_list_that_could_not_be_loaded_counts_as_none(database: Database, tmp_path: Path) -> None:
+    campaign, _ = running(database, "+12025550123", policy_pack="US", trunk="sip:{number}@gw.example")
+    file = tmp_path / "registry.txt"
+    file.write_text("no\nnumber\n")
+
+    def load(as_of: datetime) -> None:
+        do_not_call.load(
+            database, VAULT, "US-national", file, "ann",
+            as_of=as_of, max_age_days=31, now=now(), region="US",
+        )  # fmt: skip
+
+    with pytest.raises(DataError, match="no phone number"):
+        load(now())
+    with database.transaction() as session:
+        assert DoNotCallRepository(session, VAULT).lists() == ()
+    assert Hopper(database, VAULT, "dialer").claim(campaign, 1, now()) == ()
+    assert one(database, "SELECT refusal FROM contacts") == "list_missing"
+    file.write_text("2025550199\n")
+    with pytest.raises(DataError, match="has not come"):
+        load(now() + timedelta(days=300))
+    load(now())
+    with database.transaction() as session:
+        assert [found.name for found in DoNotCallRepository(session, VAULT).lists()] == ["US-national"]
+
+
+def test_a_list_is_removed_for_a_reason_only(database: Database) -> None:
+    with database.transaction() as session:
+        numbers = DoNotCallRepository(session, VAULT)
+        numbers.put("p", numbers.begin("p", now()), [NUMBER])
+        numbers.publish("p", 1, now(), 0, now())
+    with pytest.raises(DataError, match="reason"):
+        do_not_call.drop(database, VAULT, "p", " ", "ann")
+    do_not_call.drop(database, VAULT, "p", "the partner left", "ann")
+    with database.transaction() as session:
+        assert DoNotCallRepository(session, VAULT).found(NUMBER) == ()
+    with pytest.raises(DataError, match="no list"):
+        do_not_call.drop(database, VAULT, "p", "again", "ann")
+    assert audited(database) == ["dnc_drop"]
+
+
 def test_an_import_of_a_list_that_breaks_off_leaves_the_old_one(database: Database) -> None:
     with database.transaction() as session:
         numbers = DoNotCallRepository(session, VAULT)
@@ -284,6 +352,8 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
     (folder / "a.wav").write_bytes(b"RIFF")
     recordings = Recordings(folder, None, RecordingSeal(VAULT.ring))
     request = called(campaign, recording="a.wav")
+    with database.transaction() as session:  # what an agent said in the call
+        session.execute(text("UPDATE turns SET delivered_text = '王女士您好', delivered_script_id = 'greet'"))
     do_not_call.add(database, VAULT, NUMBER, "asked us", "ann", now())
     with database.transaction() as session:
         FeedbackRepository(session).graded(
@@ -301,7 +371,11 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
         data = json.loads(archive.read("data.json"))
     assert data["turns"][0]["call_id"] == request.call_id
     assert data["contacts"][0]["slots"] == {"surname": "王"}
+    assert {row["script_id"] for row in data["samples"]} == {"callback_offer", "greet"}
+    assert data["feedback"][0]["actor"] == "li"
     said = one(database, "SELECT customer_text FROM turns")
+    with pytest.raises(DataError, match="reason"):
+        subject.erase(database, VAULT, "13900000001", "ann", " ", recordings.delete)
     gone = subject.erase(database, VAULT, "13900000001", "ann", "asked for it", recordings.delete)
     assert (gone.contacts, gone.calls, gone.turns) == (1, 1, 1)
     assert not (folder / "a.wav").exists()
@@ -314,6 +388,7 @@ def test_a_person_sees_everything_and_is_erased_without_a_trace_of_data(
             for row in session.execute(text(f"SELECT t::text FROM {table} t")).scalars()
         )
     assert said not in everything
+    assert one(database, "SELECT delivered_text || understanding || decision FROM turns") == "{}{}"
     assert "王" in everything  # the other contact's
     assert everything.count("王") == 1
     assert one(database, "SELECT count(*) FROM outcomes") == 1  # sums stay true
@@ -545,6 +620,32 @@ def test_a_schedule_holds_a_campaign_back_and_ends_it(database: Database) -> Non
     assert one(database, "SELECT status FROM campaigns") == "draining"
 
 
+class Voice:
+    """Every prompt has a sound."""
+
+    def ready(self, text: str, style: Any = None) -> str:
+        return "clip"
+
+    def robotic(self, source: str) -> bool:
+        return False
+
+    def ahead(self, text: str, style: Any = None) -> None:
+        """Everything is ready."""
+
+
+def test_a_campaign_does_not_start_on_a_trunk_that_is_switched_off(database: Database) -> None:
+    trunks.save(database, VAULT, Trunk("gw", "127.0.0.1:5070", ("+86",)), "ann")
+    campaign, _ = running(database, NUMBER, trunk="gw")
+    management.pause(database, "spring", "ann", now())
+    playbook = bootstrap.playbooks(Settings()).get("consumer_loan")
+    trunks.switch(database, VAULT, "gw", "ann", on=False)
+    with pytest.raises(CampaignError, match="switched off"):
+        management.start(database, VAULT, "spring", playbook, Voice(), "ann", now())
+    trunks.switch(database, VAULT, "gw", "ann", on=True)
+    started, _ = management.start(database, VAULT, "spring", playbook, Voice(), "ann", now())
+    assert (started.id, started.status) == (campaign.id, CampaignStatus.RUNNING)
+
+
 def test_where_the_law_wants_a_registry_no_campaign_starts_without_it(database: Database) -> None:
     running(database, "+12025550123", policy_pack="US", trunk="sip:{number}@gw.example")
     with database.transaction() as session:
@@ -555,16 +656,6 @@ def test_where_the_law_wants_a_registry_no_campaign_starts_without_it(database: 
             now(),
         )
     playbook = bootstrap.playbooks(Settings()).get("consumer_loan")
-
-    class Voice:
-        def ready(self, text: str, style: Any = None) -> str:
-            return "clip"
-
-        def robotic(self, source: str) -> bool:
-            return False
-
-        def ahead(self, text: str, style: Any = None) -> None:
-            """Everything is ready."""
 
     with pytest.raises(ComplianceError, match="US-national"):
         management.start(database, VAULT, "spring", playbook, Voice(), "ann", now())

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -17,6 +18,8 @@ from voicebot.campaign.dialer import call_request
 from voicebot.campaign.hopper import Hopper
 from voicebot.cli.calls import calls_app
 from voicebot.cli.campaign import campaign_app
+from voicebot.cli.campaign_report import report
+from voicebot.cli.dnc import dnc_app
 from voicebot.cli.outcomes import outcomes
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.campaign import CampaignStatus
@@ -31,6 +34,8 @@ app = typer.Typer()
 app.command()(outcomes)
 app.add_typer(calls_app, name="calls")
 app.add_typer(campaign_app, name="campaign")
+app.add_typer(dnc_app, name="dnc")
+app.command()(report)
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +116,42 @@ def test_outcomes_come_as_csv_for_a_spreadsheet(called: list[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(output("outcomes", "-f", "csv"))))
     assert {row["disposition"] for row in rows} == {"callback", "interested"}
     assert rows[0]["reasons"] == "asked to be called back"
+
+
+def test_outcomes_and_reports_go_to_files_of_every_kind(called: list[str], tmp_path: Path) -> None:
+    for ending in ("csv", "json", "parquet"):
+        output("outcomes", "--out", str(tmp_path / f"outcomes.{ending}"))
+        output("report", "spring", "--out", str(tmp_path / f"report.{ending}"))
+    document = json.loads((tmp_path / "outcomes.json").read_text("utf-8"))
+    table = pyarrow.parquet.read_table(tmp_path / "outcomes.parquet").to_pylist()
+    assert {row["call_id"] for row in document} == {row["call_id"] for row in table} == set(called)
+    with (tmp_path / "outcomes.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert {row["call_id"] for row in csv.DictReader(file)} == set(called)
+    figures = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert figures["funnel"]["calls"] == sum(one["calls"] for one in figures["dispositions"]) == len(called)
+    rows = pyarrow.parquet.read_table(tmp_path / "report.parquet").to_pylist()
+    assert sum(row["value"] for row in rows if row["section"] == "disposition") == len(called)
+    output("report", "spring", "--out", str(tmp_path / "report.html"))
+    assert "<svg" in (tmp_path / "report.html").read_text("utf-8")
+    output("outcomes", "--intent", "B", "--out", str(tmp_path / "none.csv"))
+    assert (tmp_path / "none.csv").read_text("utf-8-sig").startswith("call_id,at,campaign,")
+    with pytest.raises(DataError, match="no kind of report"):
+        output("report", "spring", "--out", str(tmp_path / "report.doc"))
+
+
+def test_a_list_of_numbers_with_unreadable_rows_is_loaded_and_the_exit_status_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "list.txt"
+    file.write_text("13900000001\nnobody\n")
+    load = ("dnc", "load", "partner", str(file), "--as-of", "2026-11-20")
+    result = run(*load)
+    assert result.exit_code == 1
+    assert "1 numbers on partner, 1 rows not readable" in result.stdout
+    assert "nobody" in (tmp_path / "list.txt.errors.csv").read_text("utf-8-sig")
+    assert "partner" in output("dnc", "check", "13900000001")
+    file.write_text("13900000001\n")
+    assert run(*load).exit_code == 0
+    output("dnc", "drop", "partner", "--why", "no partner any more")
+    assert "on no list" in output("dnc", "check", "13900000001")
 
 
 @pytest.mark.parametrize("part", [slice(None), slice(0, 24), slice(-12, None)])

@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from tests.integration.scripted import Line, Memory, Server
+from tests.integration.scripted import Line, Server
 from tests.integration.telephone import Telephone
 from tests.integration.test_line_worker import until
 from voicebot.call.events import SessionConfig
+from voicebot.call.journal import PostgresJournal
 from voicebot.call.prompts import PromptMemory
 from voicebot.call.worker import LineWorker
 from voicebot.campaign.callers import numbers
 from voicebot.campaign.dialer import call_request
 from voicebot.campaign.hopper import Hopper
 from voicebot.campaign.inbound import Inbound
-from voicebot.domain.call import CallRequest, Direction, Rejection
-from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
+from voicebot.domain.call import CallRequest, Direction, Disposition, Rejection
+from voicebot.domain.campaign import Campaign, CampaignStatus, Contact, ContactStatus
 from voicebot.domain.ids import uuid7
 from voicebot.domain.script import Action
 from voicebot.domain.trunk import Trunk
@@ -149,7 +151,7 @@ def test_who_calls_back_is_known_by_number_and_gets_the_campaign_that_called(
     assert found.slots == {"surname": "王"}
     with database.transaction() as session:
         (_, inbound) = AttemptRepository(session, VAULT).calls(contact.number)
-    assert (inbound.attempt_id, inbound.direction, inbound.live) == (found.attempt_id, "inbound", True)
+    assert (inbound.attempt_id, inbound.direction, inbound.status) == (found.attempt_id, "inbound", "open")
 
 
 def test_a_callers_number_is_believed_of_trusted_peers_only(
@@ -199,11 +201,11 @@ def ended(database: Database) -> None:
         session.execute(text("UPDATE call_attempts SET status = 'ended', cause = 'no_answer'"))
 
 
-async def test_a_customer_calls_back_over_sip(
-    database: Database, campaign: Campaign, contact: Contact
+async def test_a_customer_calls_back_over_sip_and_what_came_of_it_is_the_campaigns(
+    database: Database, campaign: Campaign, contact: Contact, tmp_path: Path
 ) -> None:
     """The caller's number is in From, the peer is trusted by its address; the call is the contact's."""
-    journal = Memory()
+    journal = PostgresJournal(database, tmp_path / "spool", "w-1")
     inbound = Inbound(database, VAULT, "w-1", trusted_peers=["127.0.0.1"])
     config = SessionConfig(
         "w-1", Server([Line(700, 300, Action.HANG_UP)]).conversation, journal, PromptMemory()
@@ -214,14 +216,76 @@ async def test_a_customer_calls_back_over_sip(
     try:
         host = worker.sip_uri.partition("@")[2]
         phone.do("call", uri=f"sip:02088888888@{host}", caller="sip:13900000000@127.0.0.1")
-        await until(lambda: journal.records)
+        await until(lambda: outcomes(database))
     finally:
         await worker.stop()
         phone.close()
-    (record,) = journal.records
-    assert record.answered_at is not None
-    assert (record.request.direction, record.request.contact_id) == (Direction.INBOUND, contact.id)
-    assert (record.request.campaign_id, record.request.playbook_id) == (campaign.id, "loan")
+        journal.close()
+    (outcome,) = outcomes(database)
+    assert outcome == ("undecided", contact.id, campaign.id, "inbound", "ended", True)
+    assert Hopper(database, VAULT, "dialer").settle(campaign) == 1
+    with database.transaction() as session:
+        assert ContactRepository(session, VAULT).state(contact.id).status is ContactStatus.DONE
+        funnel = CampaignRepository(session).progress(campaign.id).dispositions
+    assert funnel == {"undecided": 1}
+
+
+def outcomes(database: Database) -> list[tuple[Any, ...]]:
+    query = """
+        SELECT o.disposition, o.contact_id::text, o.campaign_id::text, a.direction, a.status,
+          a.answered_at IS NOT NULL
+        FROM outcomes o JOIN call_attempts a ON a.call_id = o.call_id
+    """
+    with database.transaction() as session:
+        return [tuple(row) for row in session.execute(text(query))]
+
+
+def called_in(database: Database, folder: Path, make: Any, facts: dict[str, str]) -> CallRequest:
+    """Hold a call of a known caller that ends with a callback."""
+    found = call_back(database, HEARD, "02088888888")
+    assert isinstance(found, CallRequest)
+    journal = PostgresJournal(database, folder / found.call_id, "line-0")
+    record = make.record(found, Disposition.CALLBACK)
+    journal.ended(replace(record, outcome=replace(record.outcome, facts=facts)))
+    assert journal.flush(10)
+    journal.close()
+    return found
+
+
+def test_a_time_that_a_caller_agrees_to_becomes_a_call_once(
+    database: Database, campaign: Campaign, contact: Contact, tmp_path: Path, make: Any
+) -> None:
+    called_in(database, tmp_path, make, {"callback_time": "+30m"})
+    hopper = Hopper(database, VAULT, "dialer")
+    hopper.settle(campaign)
+    now = datetime.now(UTC)
+    with database.transaction() as session:
+        state = ContactRepository(session, VAULT).state(contact.id)
+    assert state.callback_at is not None
+    assert timedelta(minutes=29) < state.callback_at - now < timedelta(minutes=31)
+    with database.transaction() as session:  # a person moves it: it stays moved
+        ContactRepository(session, VAULT).schedule(contact.id, now + timedelta(hours=3))
+    hopper.settle(campaign)
+    assert hopper.claim(campaign, 1, now + timedelta(hours=2)) == ()
+    later = now + timedelta(hours=4)
+    (claimed,) = hopper.claim(campaign, 1, later)
+    request = call_request(campaign, claimed)
+    assert hopper.open(campaign, request, "line-0", later)
+    ended(database)
+    hopper.settle(campaign)
+    hopper.settle(campaign)
+    with database.transaction() as session:
+        assert ContactRepository(session, VAULT).state(contact.id).callback_at is None
+
+
+def test_a_caller_who_names_no_time_is_left_to_people(
+    database: Database, campaign: Campaign, contact: Contact, tmp_path: Path, make: Any
+) -> None:
+    called_in(database, tmp_path, make, {})
+    Hopper(database, VAULT, "dialer").settle(campaign)
+    with database.transaction() as session:
+        state = ContactRepository(session, VAULT).state(contact.id)
+    assert (state.status, state.callback_at) == (ContactStatus.PENDING, None)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from tests.conftest import Make
 from voicebot.domain.report import ReportFilter
-from voicebot.service.jobs.house import forget_old
+from voicebot.service.jobs.house import forget_old, make_partitions
 from voicebot.service.jobs.task import Work
 from voicebot.settings import Settings
 from voicebot.store.calls import CallRepository
@@ -54,6 +54,18 @@ def test_old_turns_and_recordings_go_and_their_counts_stay(
         reports = ReportRepository(session)
         assert [script.said for script in reports.scripts(ReportFilter())] == [2]
         assert reports.dispositions(ReportFilter())[0].calls == 2
+
+
+def test_the_daily_job_makes_the_months_ahead(database: Database, tmp_path: Path) -> None:
+    work = Work(Settings(home=tmp_path), database, datetime(2031, 11, 17, tzinfo=UTC), 1, threading.Event())
+    make_partitions(work)
+    make_partitions(work)  # the next day: nothing is missing any more
+    with database.transaction() as session:
+        names = session.execute(
+            text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'turns'::regclass")
+        ).scalars()
+        months = {name for name in names if name.startswith(("turns_2031", "turns_2032"))}
+    assert months == {"turns_2031_10", "turns_2031_11", "turns_2031_12", "turns_2032_01", "turns_2032_02"}
 
 
 def test_less_than_thirty_days_can_not_be_set() -> None:

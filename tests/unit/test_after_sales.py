@@ -36,6 +36,7 @@ def test_the_survey_is_asked_through_and_its_answers_are_kept() -> None:
     outcome = call.ends()
     assert outcome.disposition is Disposition.COMPLETED
     assert outcome.facts == {
+        "product": after_sales().product,
         "arrived_on_time": "yes",
         "polite": "no",
         "extra_charge": "no",

@@ -301,6 +301,34 @@ def test_v3_nothing_is_said_after_the_goodbye() -> None:
     assert (decision.action, decision.script_text) == (Action.HANG_UP, "")
 
 
+def test_a_refused_call_tells_the_product_and_the_objection_that_was_met() -> None:
+    call = Conversation()
+    call.says("你说")
+    met = call.says("这利息也太高了", candidates=[Candidate("obj_rate_high", 0.9)])
+    assert met.script_id == "obj_rate_high"
+    call.says("算了不需要")
+    call.says("真的不用")
+    outcome = call.ends()
+    assert outcome.disposition is Disposition.REFUSED
+    assert outcome.facts["product"] == call.playbook.product
+    assert outcome.facts["refusal_reason"] == "利息太高了"
+    assert outcome.reasons == ("客户拒绝", "原因：利息太高了", "机器人结束通话")
+
+
+def test_who_only_says_no_is_given_no_reason_and_who_agrees_none_either() -> None:
+    call = Conversation()
+    call.says("不需要")
+    call.says("真的不用")
+    assert "refusal_reason" not in call.ends().facts
+    later = Conversation()
+    later.says("你说")
+    later.says("这利息也太高了", candidates=[Candidate("obj_rate_high", 0.9)])
+    later.says("明天下午三点再打给我吧")
+    assert later.ends().disposition is Disposition.CALLBACK
+    assert "refusal_reason" not in later.ends().facts
+    assert Conversation().ends(EndCause.NO_ANSWER).facts == {}
+
+
 def test_v4_a_first_refusal_gets_one_reason_a_second_one_is_accepted() -> None:
     call = Conversation()
     assert call.says("不需要").script_id == "refusal_soft"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import phonenumbers
 
-from voicebot.campaign.sheets import number_column, open_sheet
+from voicebot.campaign.aside import Aside
+from voicebot.campaign.sheets import Sheet, number_column, open_sheet
 from voicebot.domain.errors import DataError
 from voicebot.store.audit import AuditRepository
 from voicebot.store.calls import EVERY_SCOPE
@@ -18,6 +20,7 @@ from voicebot.store.do_not_call import DoNotCallRepository, NumberList
 from voicebot.store.session import Database
 
 BATCH = 2000  # numbers a transaction
+AHEAD = timedelta(days=1)  # a date may lie so much ahead: elsewhere it is tomorrow already
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Loaded:
     """What became of a file."""
 
     list: NumberList
-    unreadable: int  # rows that hold no phone number
+    unreadable: int  # rows that hold no phone number: whoever was meant is not protected
+    errors_file: Path | None = None  # where these are, with the reasons
 
 
 def parse_number(text: str, region: str = "CN") -> str:
@@ -79,6 +83,7 @@ def load(
     max_age_days: int,
     now: datetime,
     region: str = "CN",
+    errors_file: Path | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> Loaded:
     """Load a whole list from a file; it takes the place of the one before at once, at the end.
@@ -93,10 +98,16 @@ def load(
         max_age_days: older than that, nobody is called; 0 = never too old.
         now: aware.
         region: of numbers without country code.
+        errors_file: gets the rows without a phone number, as they are, with a column "error".
         progress: told how many rows are read.
 
-    Raises DataError if the file can not be read, or holds no number at all.
+    Raises DataError if the file can not be read, holds no number at all, or shows a state of the future.
     """
+    if as_of > now + AHEAD:
+        raise DataError(
+            f"a list can not show the state of {as_of:%Y-%m-%d}: that day has not come",
+            hint="give the date on which the list was made; how long it may be used is counted from there",
+        )
     with database.transaction() as session:
         edition = DoNotCallRepository(session, vault).begin(name, now)
     rows = unreadable = 0
@@ -107,37 +118,64 @@ def load(
             DoNotCallRepository(session, vault).put(name, edition, batch)
         batch.clear()
 
-    for cell in _numbers(file):
-        rows += 1
-        try:
-            batch.append(parse_number(cell, region))
-        except DataError:
-            unreadable += 1
-        if len(batch) >= BATCH:
-            put()
-            progress(rows)
+    with ExitStack() as stack:
+        sheet = stack.enter_context(open_sheet(file))
+        column = number_column(sheet.header)
+        # A plain list: its first row is a number already.
+        header = ["number", *([""] * (len(sheet.header) - 1))] if column is None else sheet.header
+        aside = Aside(stack, errors_file, header)
+        for row in _rows(sheet, plain=column is None):
+            rows += 1
+            try:
+                batch.append(_number_of(row, column or 0, region))
+            except DataError as error:
+                unreadable += 1
+                aside.write(row, error.detail)
+            if len(batch) >= BATCH:
+                put()
+                progress(rows)
     put()
     if rows == unreadable:
         raise DataError(f"{file} holds no phone number", hint="one number a line, or a column named number")
     with database.transaction() as session:
         made = DoNotCallRepository(session, vault).publish(name, edition, as_of, max_age_days, now)
         AuditRepository(session).add(
-            actor, "dnc_load", f"dnc:{name}", numbers=made.numbers, as_of=as_of.isoformat(), file=file.name
+            actor,
+            "dnc_load",
+            f"dnc:{name}",
+            numbers=made.numbers,
+            unreadable=unreadable,
+            as_of=as_of.isoformat(),
+            file=file.name,
         )
     progress(rows)
-    return Loaded(made, unreadable)
+    return Loaded(made, unreadable, errors_file if unreadable else None)
 
 
-def _numbers(file: Path) -> Iterator[str]:
-    with open_sheet(file) as sheet:
-        column = number_column(sheet.header)
-        if column is None:
-            # A plain list: its first row is a number already.
-            column = 0
-            yield sheet.header[0]
-        for row in sheet.rows:
-            if len(row) > column and row[column].strip():
-                yield row[column].strip()
+def drop(database: Database, vault: NumberVault, name: str, why: str, actor: str) -> None:
+    """Remove a whole list, for a reason. Where a policy wants it, nobody is called from then on.
+
+    Raises DataError if no list has the name, or no reason is given.
+    """
+    if not why.strip():
+        raise DataError("a list is removed only for a reason", hint="say why")
+    with database.transaction() as session:
+        if not DoNotCallRepository(session, vault).drop(name):
+            raise DataError(f"there is no list {name!r}", hint="voicebot dnc lists shows them")
+        AuditRepository(session).add(actor, "dnc_drop", f"dnc:{name}", why=why)
+
+
+def _rows(sheet: Sheet, *, plain: bool) -> Iterator[list[str]]:
+    if plain:
+        yield sheet.header
+    yield from sheet.rows
+
+
+def _number_of(row: list[str], column: int, region: str) -> str:
+    cell = row[column].strip() if len(row) > column else ""
+    if not cell:
+        raise DataError("no number")
+    return parse_number(cell, region)
 
 
 def _subject(vault: NumberVault, number: str) -> str:

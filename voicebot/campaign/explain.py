@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from voicebot.campaign.compliance import Reason, Refusal
 from voicebot.campaign.do_not_call import parse_number
 from voicebot.campaign.hopper import refuse
+from voicebot.campaign.outlook import Outlook, outlook
+from voicebot.campaign.policy_pack import policy_pack
 from voicebot.campaign.trunk import is_template
-from voicebot.domain.campaign import ANY_AGENT, Campaign, CampaignStatus, Contact, ContactStatus
+from voicebot.domain.campaign import (
+    ANY_AGENT,
+    AttemptStatus,
+    Campaign,
+    CampaignStatus,
+    Contact,
+    ContactStatus,
+    Mode,
+)
 from voicebot.domain.errors import CampaignError, DataError
+from voicebot.domain.trunk import Trunk
 from voicebot.store.agents import AgentRepository
 from voicebot.store.attempts import AttemptRepository, PastCall
 from voicebot.store.campaigns import CampaignRepository
@@ -19,6 +32,9 @@ from voicebot.store.crypto import NumberVault
 from voicebot.store.do_not_call import DoNotCallRepository, campaign_scope
 from voicebot.store.session import Database, Session
 from voicebot.store.trunks import TrunkRepository
+
+# a campaign that stands so never calls again
+OVER = frozenset({CampaignStatus.DRAINING, CampaignStatus.STOPPING, CampaignStatus.STOPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +49,9 @@ class Explanation:
     status: ContactStatus
     attempts: int
     may_call: bool  # now
-    at: datetime | None  # the earliest next call; None = none is planned
+    at: datetime | None  # the earliest next call, once the conditions are met; None = none is planned (yet)
     reasons: tuple[str, ...]  # what stands against a call now, the strongest first
+    conditions: tuple[str, ...]  # of these, what no clock ends: somebody or something must act first
     calls: tuple[PastCall, ...]  # to the number by all campaigns, oldest first
     refusals: tuple[Refused, ...]  # every stored refusal, oldest first
 
@@ -60,13 +77,17 @@ def explain(
         of = CampaignRepository(session).find(contact.campaign_id)
         state = contacts.state(contact.id)
         attempts = AttemptRepository(session, vault)
-        against, until = _against(session, vault, of, contact, state, now)
-        calls = attempts.calls(contact.number)
-        live = [call for call in calls if call.live]
-        if live:
-            against.insert(0, "号码正在通话，或上一次呼叫的结果未知，尚未结清")
-        planned = state.status is ContactStatus.PENDING and until is not _NEVER
-        times = [state.next_at, *((until,) if until else ())]
+        ahead = _rules(session, vault, of, contact, state, now)
+        over = _over(of, state)
+        at = ahead.at if state.status is ContactStatus.PENDING and not over else None
+        conditions = (
+            *_line_conditions(attempts, contact, state),
+            *(f"{words}，须重新导入" for words in ahead.loads),
+            *_campaign_conditions(session, vault, of, contact, now),
+        )
+        rules = tuple(_words(ahead, of, contact, now))
+        passing = (*conditions, *_waiting(of, contact, state, now))
+        reasons = (*over, *passing, *rules) if ahead.at else (*over, *rules, *passing)
         return Explanation(
             contact.id,
             of.name,
@@ -75,50 +96,101 @@ def explain(
             _consent(contact),
             state.status,
             state.attempts,
-            may_call=planned and not against and state.next_at <= now,
-            at=max(now, *times) if planned else None,
-            reasons=tuple(against),
-            calls=calls,
+            may_call=at is not None and at <= now and not conditions,
+            at=at,
+            reasons=reasons,
+            conditions=conditions,
+            calls=attempts.calls(contact.number),
             refusals=contacts.refusals(contact.id),
         )
 
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-def _against(
+def _rules(
     session: Session,
     vault: NumberVault,
     campaign: Campaign,
     contact: Contact,
     state: ContactState,
     now: datetime,
-) -> tuple[list[str], datetime | None]:
-    """Return what stands against a call now, and until when; _NEVER = for good."""
+) -> Outlook:
+    """Return what the rules say of the contact's next call, from when it is due on."""
     found = AttemptRepository(session, vault).look(contact.id, campaign.scope, now)
     assert found is not None, "read in the same transaction"
     numbers = DoNotCallRepository(session, vault)
-    trunk = None if is_template(campaign.trunk) else TrunkRepository(session, vault).find(campaign.trunk)
-    against: list[str] = []
-    until: datetime | None = None
     if places := numbers.found(contact.number, campaign.scope, campaign_scope(campaign.id)):
-        against.append(f"号码在拒呼名单中：{', '.join(places)}")
-        until = _NEVER
-    elif refused := refuse(campaign, found, now, numbers.lists(), trunk):
-        against.append(refused.words)
-        until = refused.until or _NEVER
+        words = f"号码在拒呼名单中：{', '.join(places)}"
+        return Outlook(None, ((now, Refusal(Reason.DO_NOT_CALL, words)),))
+    trunk = _trunk(session, vault, campaign)
+    return outlook(
+        lambda at, lists: refuse(campaign, found, at, lists, trunk),
+        policy_pack(campaign.policy_pack),
+        numbers.lists(),
+        max(now, state.next_at, campaign.starts_at or now),
+        campaign.ends_at,
+    )
+
+
+def _trunk(session: Session, vault: NumberVault, campaign: Campaign) -> Trunk | None:
+    return None if is_template(campaign.trunk) else TrunkRepository(session, vault).find(campaign.trunk)
+
+
+def _over(campaign: Campaign, state: ContactState) -> tuple[str, ...]:
+    """Return why no call is planned at all, in words."""
+    if campaign.status in OVER:
+        return (f"任务状态为 {campaign.status.value}，不再呼叫",)
     if state.status is ContactStatus.DONE:
-        against.append("名单上已完成，不再呼叫")
+        return ("名单上已完成，不再呼叫",)
+    return ()
+
+
+def _line_conditions(attempts: AttemptRepository, contact: Contact, state: ContactState) -> Iterator[str]:
+    """Yield what must be known of earlier calls to the number before it is called again."""
+    if state.status is ContactStatus.CALLING:
+        yield "这次呼叫还没有结算，之后才定下次呼叫"
+    statuses = {call.status for call in attempts.calls(contact.number)}
+    if AttemptStatus.OPEN in statuses:
+        yield "号码正在通话"
+    if AttemptStatus.UNKNOWN in statuses:
+        yield "上一次呼叫的结果未知，尚未结清（线路进程恢复后按规则结清，或 voicebot campaign settle）"
+    for worker in attempts.unreplayed(contact.number):
+        yield f"线路进程 {worker} 的通话记录还没有写入数据库"
+
+
+def _campaign_conditions(
+    session: Session, vault: NumberVault, campaign: Campaign, contact: Contact, now: datetime
+) -> Iterator[str]:
+    """Yield what holds the campaign back, other than the clock."""
+    if campaign.status is not CampaignStatus.RUNNING and campaign.status not in OVER:
+        yield f"任务状态为 {campaign.status.value}"
+    if campaign.held and not (campaign.starts_at and campaign.starts_at > now):
+        yield campaign.held
+    trunk = _trunk(session, vault, campaign)
+    if trunk is not None and not trunk.enabled and not campaign.held:
+        yield f"线路 {trunk.name} 已停用"
+    if contact.agent_id == ANY_AGENT and not AgentRepository(session).ready(now, campaign.id):
+        yield "客户等人工回电，没有就绪的坐席"
+    if campaign.mode is Mode.PREVIEW and not contact.agent_id:
+        yield "预览模式：坐席看过客户资料、选择呼叫之后才呼叫"
+
+
+def _waiting(campaign: Campaign, contact: Contact, state: ContactState, now: datetime) -> Iterator[str]:
+    """Yield what the clock ends by itself, apart from the rules."""
+    if campaign.starts_at and campaign.starts_at > now:
+        yield f"任务计划 {local(campaign.starts_at, contact.zone)}开始"
     if state.status is ContactStatus.PENDING and state.next_at > now:
         agreed = "（约定回访）" if state.callback_at else ""
-        against.append(f"下次呼叫时间 {local(state.next_at, contact.zone)}{agreed}")
-    if contact.agent_id == ANY_AGENT and not AgentRepository(session).ready(now, campaign.id):
-        against.append("客户等人工回电，没有就绪的坐席")
-    if campaign.status is not CampaignStatus.RUNNING:
-        against.append(f"任务状态为 {campaign.status.value}")
-    if campaign.held:
-        against.append(campaign.held)
-    return against, until
+        yield f"下次呼叫时间 {local(state.next_at, contact.zone)}{agreed}"
+
+
+def _words(ahead: Outlook, campaign: Campaign, contact: Contact, now: datetime) -> Iterator[str]:
+    """Yield the refusals in the way, once each; those that come later with their time."""
+    told: set[str] = set()
+    for at, refused in ahead.refusals:
+        if refused.words not in told:
+            told.add(refused.words)
+            yield refused.words if at <= now else f"{local(at, contact.zone)}：{refused.words}"
+    if ahead.ended and campaign.ends_at:
+        yield f"在此之前任务已结束：{local(campaign.ends_at, contact.zone)}"
 
 
 def _find(session: Session, vault: NumberVault, who: str, campaign: str, region: str) -> str:

@@ -20,6 +20,7 @@ from voicebot.domain.campaign import ANY_AGENT, Campaign, CampaignStatus, Contac
 from voicebot.domain.trunk import Trunk
 from voicebot.store.agents import AgentRepository
 from voicebot.store.attempts import NOT_DIALLED, AttemptRepository, Claimed, Finished
+from voicebot.store.callers import CallerRepository
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
@@ -179,7 +180,12 @@ class Hopper:
                 agreed = attempt.disposition == Disposition.CALLBACK
                 by = ANY_AGENT if _by_person(campaign, attempt) else ""
                 contacts.settle(attempt.contact_id, again, agreed=agreed, agent_id=by)
-            return len(finished) + attempts.settle_callers(campaign.id, FINAL)
+            callers = CallerRepository(session, self._vault)
+            for attempt in callers.agreed(campaign.id):
+                if (again := _again(campaign, attempt)) is not None:
+                    by = ANY_AGENT if _by_person(campaign, attempt) else ""
+                    contacts.settle(attempt.contact_id, again, agreed=True, agent_id=by)
+            return len(finished) + callers.settle(campaign.id, FINAL)
 
     def finish(self, campaign: Campaign, now: datetime) -> bool:
         """Finish a campaign that has nothing left to do; return whether it had not."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import IO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 from phonenumbers.timezone import time_zones_for_number
 
+from voicebot.campaign.aside import Aside
 from voicebot.campaign.sheets import MAX_FIELD, NUMBER_NAMES, find_columns, open_sheet
 from voicebot.domain.campaign import Campaign, Consent, Contact
 from voicebot.domain.errors import DataError, VoicebotError
@@ -38,7 +37,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "consent_given_at": ("consent_given_at", "同意时间"),
     "consent_expires_at": ("consent_expires_at", "同意到期"),
 }
-ERROR_COLUMN = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def _import(
     with ExitStack() as stack:
         sheet = stack.enter_context(open_sheet(file))
         columns = _columns(sheet.header)
-        aside = _Aside(stack, errors_file, sheet.header)
+        aside = Aside(stack, errors_file, sheet.header)
         while batch := list(islice(sheet.rows, BATCH)):
             contacts: dict[str, Contact] = {}
             for row in batch:
@@ -140,28 +138,6 @@ def _import(
             actor or "import", "contacts_import", f"campaign:{campaign.id}", file=file.name, **counts
         )
     return Imported(added, duplicates, errors, kept, import_id)
-
-
-class _Aside:
-    """The rows that are not usable. The file is made with the first of them."""
-
-    def __init__(self, stack: ExitStack, path: Path | None, header: list[str]) -> None:
-        self._stack = stack
-        self._path = path
-        self._header = header
-        self._file: IO[str] | None = None
-
-    def write(self, row: list[str], reason: str) -> None:
-        if self._path is None:
-            return
-        first = self._file is None
-        if self._file is None:
-            self._file = self._stack.enter_context(self._path.open("w", encoding="utf-8-sig", newline=""))
-        writer = csv.writer(self._file)
-        if first:
-            writer.writerow([*self._header, ERROR_COLUMN])
-        padded = row[: len(self._header)] + [""] * (len(self._header) - len(row))
-        writer.writerow([*padded, reason])
 
 
 def _columns(header: list[str]) -> dict[str, int]:

@@ -83,6 +83,7 @@ def start(
         campaigns = CampaignRepository(session)
         campaign = campaigns.find(name)
         _check(session, vault, campaign)
+        _check_line(session, vault, campaign)
         _check_law(session, vault, campaign, playbook, now)
         if not campaigns.progress(campaign.id).contacts:
             raise CampaignError(
@@ -167,6 +168,14 @@ def _check(session: Session, vault: NumberVault, campaign: Campaign) -> None:
                 f"{disposition}={minutes} is no pause before another attempt",
                 hint=f"minutes, or -1 = never, for one of {', '.join(PAUSES)}",
             )
+
+
+def _check_line(session: Session, vault: NumberVault, campaign: Campaign) -> None:
+    """Raise CampaignError if the trunk is switched off."""
+    if not is_template(campaign.trunk) and not TrunkRepository(session, vault).find(campaign.trunk).enabled:
+        raise CampaignError(
+            f"trunk {campaign.trunk} is switched off", hint=f"voicebot trunk enable {campaign.trunk}"
+        )
 
 
 def _check_law(

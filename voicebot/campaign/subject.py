@@ -83,8 +83,12 @@ def erase(
         forget: deletes a recording by its key; called before the database forgets where it was.
         region: of a number without country code.
 
-    Raises DataError if nothing is kept, or a call goes on or is not yet written down.
+    Raises DataError if nothing is kept, no reason is given, or a call goes on or is not yet written down.
     """
+    if not why.strip():
+        raise DataError(
+            "a person is erased only for a reason", hint="say why, such as: asked for it in writing"
+        )
     number = parse_number(number, region)
     with database.transaction() as session:
         people = SubjectRepository(session, vault)

@@ -18,6 +18,7 @@ from voicebot.campaign import preview as previewing
 from voicebot.cli.actor import actor
 from voicebot.cli.stored import stored
 from voicebot.cli.times import moment
+from voicebot.domain.campaign import ContactStatus
 from voicebot.settings import Settings
 
 Who = Annotated[str, typer.Argument(metavar="CONTACT", help="Id of the contact, or its phone number.")]
@@ -115,13 +116,9 @@ def _table(found: explaining.Explanation) -> Table:
     table.add_row("时区", found.zone or "未知")
     table.add_row("同意", Text(found.consent))
     table.add_row("名单状态", f"{found.status.value}，已呼叫 {found.attempts} 次")
-    if found.may_call:
-        table.add_row("结论", Text("现在可以呼叫", "green"))
-    elif found.at is not None:
-        table.add_row("结论", Text(f"最早 {explaining.local(found.at, found.zone)} 呼叫", "yellow"))
-    else:
-        table.add_row("结论", Text("不会呼叫", "red"))
-    for reason in found.reasons:
+    table.add_row("结论", _conclusion(found))
+    told = () if found.at is None else found.conditions  # in the conclusion
+    for reason in (reason for reason in found.reasons if reason not in told):
         table.add_row("原因", Text(reason))
     for past in found.calls:
         words = f"{past.direction} {past.status} {past.disposition or past.cause}"
@@ -132,3 +129,16 @@ def _table(found: explaining.Explanation) -> Table:
             Text(f"未呼叫 {refused.code}：{refused.words}", "dim"),
         )
     return table
+
+
+def _conclusion(found: explaining.Explanation) -> Text:
+    if found.may_call:
+        return Text("现在可以呼叫", "green")
+    if found.status is ContactStatus.CALLING:
+        return Text(f"现在不能呼叫：{'；'.join(found.conditions)}", "yellow")
+    if found.at is None:
+        return Text("不会呼叫", "red")
+    earliest = f"最早 {explaining.local(found.at, found.zone)} 呼叫"
+    if not found.conditions:
+        return Text(earliest, "yellow")
+    return Text(f"现在不能呼叫；先要解决：{'；'.join(found.conditions)}。此后{earliest}", "yellow")

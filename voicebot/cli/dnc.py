@@ -49,7 +49,11 @@ def remove(number: Number, why: Why, campaign: Campaign = "", region: Region = "
         gone = do_not_call.remove(
             store, bootstrap.vault(settings), e164, why, actor(), _scope(store, campaign)
         )
-    print("removed" if gone else "was not on the list")
+        with store.transaction() as session:
+            places = DoNotCallRepository(session, bootstrap.vault(settings)).found(e164)
+    print("removed" if gone else "was not on the own list")
+    if places:
+        print(f"still on: {', '.join(places)}")
 
 
 @dnc_app.command()
@@ -69,14 +73,21 @@ def load(
     as_of: Annotated[str, typer.Option(help="The state it shows: 2026-11-23.")],
     max_age: Annotated[int, typer.Option(min=0, help="Days; older: nobody is called. 0 = never.")] = 0,
     region: Region = "CN",
+    errors: Annotated[
+        Path | None, typer.Option(help="Rows without a number go here [FILE.errors.csv].")
+    ] = None,
 ) -> None:
     """Load a whole list from a file in place of the one before, such as a country's registry.
+
+    Rows that hold no phone number go to a file with the reason; the exit status is 1 then, for they forbid
+    no call. The others are loaded.
 
     Example:
       voicebot dnc load US-national registry.txt --as-of 2026-11-20 --max-age 31 --region US
     """
     settings = Settings()
     console = Console()
+    aside = errors or file.with_name(f"{file.name}.errors.csv")
     with stored(settings) as store, Bar(console=console, transient=True) as bar:
         task = bar.add_task("numbers", total=None)
         done = do_not_call.load(
@@ -89,9 +100,25 @@ def load(
             max_age_days=max_age,
             now=datetime.now(UTC),
             region=region,
+            errors_file=aside,
             progress=lambda rows: bar.update(task, completed=rows),
         )
     console.print(f"{done.list.numbers} numbers on {name}, {done.unreadable} rows not readable")
+    if done.errors_file:
+        console.print(
+            f"[yellow]{done.unreadable} rows forbid no call; with reasons: {done.errors_file}. "
+            "Mend them and load the whole list again.[/yellow]"
+        )
+        raise typer.Exit(1)
+
+
+@dnc_app.command()
+def drop(name: Annotated[str, typer.Argument(help="Of the list.")], why: Why) -> None:
+    """Remove a whole list, for a reason. Where a policy wants it, nobody is called from then on."""
+    settings = Settings()
+    with stored(settings) as store:
+        do_not_call.drop(store, bootstrap.vault(settings), name, why, actor())
+    print(f"{name} removed")
 
 
 @dnc_app.command()

@@ -15,13 +15,13 @@ from voicebot.domain.errors import DataError
 ENDINGS = (".csv", ".json", ".parquet")
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows of equal keys. Raises DataError."""
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
+    """Write rows of equal keys; `columns` are these keys, for a table without rows. Raises DataError."""
     kind = path.suffix.lower()
     listed = [dict(row) for row in rows]
     if kind == ".csv":
         # the mark tells Excel that it is UTF-8
-        save(path, ("\ufeff" + as_csv(listed)).encode())
+        save(path, ("\ufeff" + as_csv(listed, columns)).encode())
     elif kind == ".json":
         save(path, (as_json(listed) + "\n").encode())
     elif kind == ".parquet":

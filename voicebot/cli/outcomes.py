@@ -40,6 +40,8 @@ DISPOSITIONS = {
     Disposition.DROPPED: "red",
 }
 
+_COLUMNS = tuple(part.name for part in fields(CallOutcome))
+
 
 class Format(StrEnum):
     """How outcomes are printed."""
@@ -81,7 +83,7 @@ def outcomes(
         )
         found = OutcomeRepository(session).find(wanted)
         if out:
-            write_rows(out, (_flat(outcome) for outcome in found))
+            write_rows(out, (_flat(outcome) for outcome in found), _COLUMNS)
             print(f"written: {out}")
             return
         {Format.TABLE: _table, Format.CSV: _csv, Format.JSON: _json}[output](found)
@@ -118,12 +120,11 @@ def _table(found: Iterable[CallOutcome]) -> None:
 
 
 def _csv(found: Iterable[CallOutcome]) -> None:
-    columns = [part.name for part in fields(CallOutcome)]
-    print(as_csv([_flat(outcome) for outcome in found], columns), end="")
+    print(as_csv([_flat(outcome) for outcome in found], _COLUMNS), end="")
 
 
 def _flat(outcome: CallOutcome) -> dict[str, object]:
-    return {part.name: getattr(outcome, part.name) for part in fields(CallOutcome)}
+    return {name: getattr(outcome, name) for name in _COLUMNS}
 
 
 def _json(found: Iterable[CallOutcome]) -> None:

@@ -1,4 +1,4 @@
-"""What managers do with campaigns, for pages and API alike: make, fill, start, pause, stop."""
+"""What managers do with campaigns, for pages and API alike: make, fill, start, pause, drain, stop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ SUFFIXES = (".csv", ".txt", ".tsv", ".xlsx")
 CHANGES: Mapping[str, tuple[CampaignStatus, ...]] = {
     "start": management.STARTABLE,
     "pause": (CampaignStatus.RUNNING,),
-    "stop": (CampaignStatus.RUNNING, CampaignStatus.PAUSED),
+    "drain": (CampaignStatus.RUNNING, CampaignStatus.PAUSED),
+    "stop": (CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.DRAINING),
 }
 LONGEST_NAME = 200
 
@@ -83,7 +84,7 @@ def _fields(wish: Wish) -> dict[str, Any]:
 
 
 def changed(house: House, campaign: Campaign, change: str, actor: str) -> tuple[Campaign, int]:
-    """Start, pause or stop a campaign; return it, and how many of its prompts are robotic.
+    """Start, pause, drain or stop a campaign; return it, and how many of its prompts are robotic.
 
     Raises:
         CampaignError: it does not stand so, has no contacts, or a prompt has no sound.
@@ -92,8 +93,10 @@ def changed(house: House, campaign: Campaign, change: str, actor: str) -> tuple[
     now = datetime.now(UTC)
     if change == "pause":
         return management.pause(house.database, campaign.id, actor, now), 0
-    if change == "stop":
+    if change == "drain":
         return management.drain(house.database, campaign.id, actor, now), 0
+    if change == "stop":
+        return management.stop(house.database, campaign.id, actor, now), 0
     playbook = house.playbooks.get(campaign.playbook_id)
     voice = bootstrap.prompts(house.settings)
     started, found = management.start(house.database, house.vault, campaign.id, playbook, voice, actor, now)

@@ -23,11 +23,15 @@ _BY_MACHINE = {
     Disposition.UNREACHABLE: (IntentLevel.F, "运营商提示：无法接通"),
 }
 _NOTHING = (Disposition.UNDECIDED, IntentLevel.D)
+_UNWILLING = frozenset({Disposition.REFUSED, Disposition.DO_NOT_CALL})
 
 
 def conclude(state: DialogueState, cause: EndCause, playbook: Playbook) -> Outcome:
     """Return the outcome of a call. A spoken wish not to be called again holds before all else."""
     disposition, level, reasons = _judge(state, cause, playbook)
+    told = _told(state, cause, disposition, playbook)
+    if st.REFUSAL_REASON in told:
+        reasons = (*reasons, f"原因：{told[st.REFUSAL_REASON]}")
     ended = {
         EndCause.CUSTOMER_HUNG_UP: ("客户挂断",),
         EndCause.BOT_HUNG_UP: ("机器人结束通话",),
@@ -38,9 +42,28 @@ def conclude(state: DialogueState, cause: EndCause, playbook: Playbook) -> Outco
         disposition,
         level,
         tuple(dict.fromkeys((*reasons, *ended))),
-        dict(state.facts),
+        {**state.facts, **told},
         opted_out=state.opted_out,
     )
+
+
+def _told(
+    state: DialogueState, cause: EndCause, disposition: Disposition, playbook: Playbook
+) -> dict[str, str]:
+    """Return what the call itself tells: the product that was spoken of, and why it was not wanted.
+
+    The reason is the last objection that was met, in the words by which the playbook knows it, not in the
+    customer's own: so it can be counted, and holds nothing personal.
+    """
+    if not st.spoke(state) or cause in _BY_CAUSE or st.MACHINE in state.facts:
+        return {}
+    told = {st.PRODUCT: playbook.product}
+    if disposition in _UNWILLING:
+        scripts = (playbook.scripts.get(key) for key in reversed(state.used))
+        met = next((one for one in scripts if one is not None and one.act == "objection"), None)
+        if met is not None and met.examples:
+            told[st.REFUSAL_REASON] = met.examples[0]
+    return told
 
 
 def _judge(

@@ -29,6 +29,7 @@ CALLBACK_AGREED, REFUSED, WRONG_PERSON, COMPLAINED = (
 )
 OTHER_PERSON = "other_person"
 CALLBACK_TIME, CALLBACK_SPOKEN, MACHINE = "callback_time", "callback_spoken", "machine"
+PRODUCT, REFUSAL_REASON = "product", "refusal_reason"  # what was spoken of; why it was not wanted
 CALLBACK_BY, PERSON = "callback_by", "person"  # the customer asked for a person: one is to call back
 GOALS = frozenset(
     (

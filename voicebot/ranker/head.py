@@ -1,7 +1,7 @@
 """A head over the frozen encoder: multinomial regression from what was said to the scripts that answer it.
 
-It reads the utterance's n-grams, of hanzi and of sounds, and its sentence vector. Unlike the kernel members it
-costs no more with more pairs, at run-time and on disk; it knows the scripts of its training alone.
+It reads the utterance's n-grams, of hanzi and of sounds, and its sentence vector. Unlike the kernel members
+it costs no more with more pairs, at run-time and on disk; it knows the scripts of its training alone.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from voicebot.store.tables import (
     DoNotCallNumberRow,
     DoNotCallRow,
     OutcomeRow,
+    WorkerRow,
 )
 
 NOT_DIALLED = EndCause.NOT_DIALLED.value
@@ -72,11 +73,6 @@ class PastCall:
     cause: str
     disposition: str
     sip_status: int
-
-    @property
-    def live(self) -> bool:
-        """Whether it goes on, or its end is not known."""
-        return self.status != AttemptStatus.ENDED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,24 +239,6 @@ class AttemptRepository:
             for row in self._session.execute(query)
         )
 
-    def settle_callers(self, campaign_id: str, final: Iterable[str]) -> int:
-        """Take contacts off the list who called in themselves and came to a final disposition."""
-        called = (
-            select(AttemptRow.id)
-            .where(AttemptRow.contact_id == ContactRow.id)
-            .where(AttemptRow.direction == Direction.INBOUND.value)
-            .where(AttemptRow.status == AttemptStatus.ENDED.value, AttemptRow.disposition.in_(list(final)))
-            .exists()
-        )
-        settled = self._session.execute(
-            update(ContactRow)
-            .where(ContactRow.campaign_id == row_id(campaign_id))
-            .where(ContactRow.status == ContactStatus.PENDING.value, ContactRow.callback_at.is_(None), called)
-            .values(status=ContactStatus.DONE.value, lease_until=None, leased_by=None)
-            .returning(ContactRow.id)
-        )
-        return len(settled.all())
-
     def calls(self, number: str) -> tuple[PastCall, ...]:
         """Return every attempt with a number by any campaign, oldest first."""
         query = (
@@ -281,6 +259,16 @@ class AttemptRepository:
             )
             for row in self._session.scalars(query)
         )
+
+    def unreplayed(self, number: str) -> tuple[str, ...]:
+        """Return the line workers that called a number and hold events not yet in the database."""
+        query = (
+            select(WorkerRow.id)
+            .join(AttemptRow, AttemptRow.worker == WorkerRow.id)
+            .where(AttemptRow.number_lookup == self._vault.lookup(number), WorkerRow.spool_pending > 0)
+            .distinct()
+        )
+        return tuple(self._session.scalars(query.order_by(WorkerRow.id)))
 
     def live(self, campaign_id: str) -> int:
         """Count a campaign's open attempts."""

@@ -8,7 +8,14 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from voicebot.store.tables import CampaignRow, ContactRow, DoNotCallRow
+from voicebot.store.do_not_call import counts
+from voicebot.store.tables import (
+    CampaignRow,
+    ContactRow,
+    DoNotCallListRow,
+    DoNotCallNumberRow,
+    DoNotCallRow,
+)
 
 MOST = 50
 
@@ -31,6 +38,7 @@ class NumberRecord:
     """All that is known of a number."""
 
     forbidden: tuple[tuple[str, str, datetime], ...]  # (scope, origin, since)
+    lists: tuple[str, ...]  # from files, on which it stands: nobody calls it either
     consents: tuple[ConsentRecord, ...]
 
 
@@ -48,6 +56,12 @@ class ConsentRepository:
     def of_number(self, lookup: bytes) -> NumberRecord:
         """Return what is known of a number, by its HMAC."""
         forbidden = self._session.scalars(select(DoNotCallRow).where(DoNotCallRow.number_lookup == lookup))
+        lists = self._session.scalars(
+            select(DoNotCallListRow.name)
+            .join(DoNotCallNumberRow, DoNotCallNumberRow.list_id == DoNotCallListRow.id)
+            .where(DoNotCallNumberRow.number_lookup == lookup, counts())
+            .order_by(DoNotCallListRow.name)
+        )
         rows = self._session.execute(
             select(ContactRow, CampaignRow.name)
             .join(CampaignRow, CampaignRow.id == ContactRow.campaign_id)
@@ -57,6 +71,7 @@ class ConsentRepository:
         )
         return NumberRecord(
             tuple((row.scope, row.origin, row.at) for row in forbidden),
+            tuple(lists),
             tuple(
                 ConsentRecord(
                     str(row.id),

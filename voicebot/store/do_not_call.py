@@ -109,10 +109,9 @@ class DoNotCallRepository:
     # -- lists from files --
 
     def lists(self) -> tuple[NumberList, ...]:
-        """Return every list, by name."""
-        rows = self._session.scalars(
-            select(DoNotCallListRow).order_by(DoNotCallListRow.name).execution_options(populate_existing=True)
-        )
+        """Return every list, by name. One whose first edition never came to its end is none."""
+        query = select(DoNotCallListRow).where(DoNotCallListRow.edition > 0).order_by(DoNotCallListRow.name)
+        rows = self._session.scalars(query.execution_options(populate_existing=True))
         return tuple(
             NumberList(row.name, row.as_of, row.max_age_days, row.numbers, row.loaded_at) for row in rows
         )

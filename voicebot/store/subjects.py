@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, literal, select, update
+from sqlalchemy import case, delete, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,7 @@ from voicebot.store.tables import (
     FeedbackRow,
     OutcomeRow,
     RefusalRow,
+    SampleRow,
     TakeoverRow,
     TurnRow,
     WorkerRow,
@@ -65,6 +66,7 @@ class SubjectRepository:
             "outcomes": self._rows(OutcomeRow, OutcomeRow.call_id.in_(calls)),
             "corrections": self._rows(CorrectionRow, CorrectionRow.call_id.in_(calls)),
             "feedback": self._rows(FeedbackRow, FeedbackRow.call_id.in_(calls)),
+            "samples": self._rows(SampleRow, SampleRow.call_id.in_(calls)),
             "takeovers": self._rows(TakeoverRow, TakeoverRow.call_id.in_(calls)),
             "refusals": self._rows(RefusalRow, RefusalRow.contact_id.in_(contacts)),
             "do_not_call": self._rows(DoNotCallRow, DoNotCallRow.number_lookup == lookup),
@@ -93,7 +95,14 @@ class SubjectRepository:
         turns = self._session.execute(
             update(TurnRow)
             .where(TurnRow.call_id.in_(calls))
-            .values(customer_text="", script_text="", understanding=_EMPTY, decision=_EMPTY)
+            .values(
+                customer_text="",
+                script_text="",
+                # NULL tells a bot's turn from an agent's: that stays, for sums of the reports
+                delivered_text=case((TurnRow.delivered_text.is_(None), None), else_=""),
+                understanding=_EMPTY,
+                decision=_EMPTY,
+            )
             .returning(TurnRow.seq)
         ).all()
         self._session.execute(

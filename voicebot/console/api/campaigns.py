@@ -79,9 +79,9 @@ async def edit_campaign(
 
 @router.post("/campaigns/{campaign}/{change}")
 async def change_campaign(
-    caller: Runs, campaign: NameOrId, change: Literal["start", "pause", "stop"]
+    caller: Runs, campaign: NameOrId, change: Literal["start", "pause", "resume", "drain", "stop"]
 ) -> schemas.CampaignOut:
-    """Start, pause or stop a campaign."""
+    """Start, pause or resume a campaign; let it run out (drain); or stop it, which hangs up its calls."""
     found = await caller.query(lambda session: CampaignRepository(session).find(campaign))
     done, _ = await asyncio.to_thread(changed, caller.house, found, change, caller.name)
     return campaign_out(done)

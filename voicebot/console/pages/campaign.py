@@ -1,4 +1,4 @@
-"""One campaign: upload contacts, start, pause, watch it live."""
+"""One campaign: upload contacts, start, pause, drain, stop, watch it live."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from voicebot.store.session import Transaction
 EVERY_S = 3.0
 NEWEST = 12
 Again = Callable[[], Awaitable[None]]
-_ICONS = {"start": "play_arrow", "pause": "pause", "stop": "stop"}
+_ICONS = {"start": "play_arrow", "pause": "pause", "drain": "hourglass_bottom", "stop": "stop"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,11 @@ def register(pages: Pages) -> None:
     async def campaign(visitor: Visitor, campaign_id: str) -> None:
         state = await visitor.query(lambda session: _state(session, campaign_id))
         card: rehearsal.Card | None = None
+        sure = _sure(visitor)  # outside of what is drawn anew while calls run
 
         @ui.refreshable
         def body() -> None:
-            _draw(visitor, state, again)
+            _draw(visitor, state, again, sure)
 
         async def again() -> None:
             nonlocal state
@@ -94,14 +95,14 @@ def _state(session: Transaction, campaign_id: str) -> _State:
     return _State(campaign, campaigns.progress(campaign.id), newest.outcomes, tried)
 
 
-def _draw(visitor: Visitor, state: _State, again: Again) -> None:
+def _draw(visitor: Visitor, state: _State, again: Again, sure: ui.dialog) -> None:
     t, campaign, progress = visitor.t, state.campaign, state.progress
     with ui.element("div").classes("vb-row"):
         heading(campaign.name)
         badge(visitor, "campaign_status", campaign.status.value)
         ui.space()
         if visitor.may(Right.RUN_CAMPAIGNS):
-            _changes(visitor, campaign, again)
+            _changes(visitor, campaign, again, sure)
     if campaign.held:
         ui.label(t("campaigns.held", why=campaign.held)).classes("vb-warn").props("role=status")
     if campaign.status is CampaignStatus.DRAFT:
@@ -131,12 +132,25 @@ def _next_steps(visitor: Visitor, progress: Progress) -> None:
     ui.label(visitor.t(f"campaigns.{step}")).classes("vb-note").props("role=status")
 
 
-def _changes(visitor: Visitor, campaign: Campaign, again: Again) -> None:
+def _sure(visitor: Visitor) -> ui.dialog:
+    """Return the question that is asked before customers are cut off; None = no."""
+    with ui.dialog() as dialog, ui.card().classes("vb-card"):
+        ui.label(visitor.t("campaigns.stop_sure"))
+        with ui.element("div").classes("vb-row"):
+            button = ui.button(visitor.t("campaigns.stop"), on_click=lambda: dialog.submit(True))
+            button.props("color=negative")
+            ui.button(visitor.t("frame.cancel"), on_click=dialog.close).props("flat")
+    return dialog
+
+
+def _changes(visitor: Visitor, campaign: Campaign, again: Again, sure: ui.dialog) -> None:
     for change, expected in CHANGES.items():
         if campaign.status not in expected:
             continue
 
         async def do(change: str = change) -> None:
+            if change == "stop" and not await sure:
+                return
             await visitor.require(Right.RUN_CAMPAIGNS)
             _, robotic = await asyncio.to_thread(changed, visitor.house, campaign, change, visitor.user.name)
             if robotic:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import phonenumbers
 from nicegui import ui
 
+from voicebot.campaign.do_not_call import parse_number
 from voicebot.console.frame import Pages
 from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import heading, quiet, table, tile, when
-from voicebot.domain.errors import DataError
 from voicebot.domain.users import Right
 from voicebot.store.consents import ConsentRecord, ConsentRepository, NumberRecord
 from voicebot.store.do_not_call import DoNotCallRepository
@@ -50,18 +49,9 @@ def register(pages: Pages) -> None:
                     button.props("outline color=negative")
 
 
-def e164(text: str) -> str:
-    """Return a number as it is kept. Raises DataError."""
-    try:
-        number = phonenumbers.parse(text, "CN")
-    except phonenumbers.NumberParseException as error:
-        raise DataError("this is no telephone number", hint="such as 13800138000 or +442071838750") from error
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
 async def _look(visitor: Visitor, text: str, result: ui.element) -> None:
     t, vault = visitor.t, visitor.house.vault
-    number = e164(text)
+    number = parse_number(text)
     found: NumberRecord = await visitor.act(
         Right.SEE_CONSENT,
         "look_up_number",
@@ -70,11 +60,12 @@ async def _look(visitor: Visitor, text: str, result: ui.element) -> None:
     )
     result.clear()
     with result:
-        if found.forbidden:
-            for scope, origin, at in found.forbidden:
-                words = t("consent.forbidden", scope=scope, at=when(visitor, at))
-                ui.label(f"{words} · {visitor.known('consent', f'origin_{origin}')}").classes("vb-bad")
-        else:
+        for scope, origin, at in found.forbidden:
+            words = t("consent.forbidden", scope=scope, at=when(visitor, at))
+            ui.label(f"{words} · {visitor.known('consent', f'origin_{origin}')}").classes("vb-bad")
+        for name in found.lists:
+            ui.label(t("consent.on_list", name=name)).classes("vb-bad")
+        if not found.forbidden and not found.lists:
             ui.label(t("consent.not_forbidden")).classes("vb-good")
         if not found.consents:
             quiet(t("consent.no_contacts"))
@@ -96,7 +87,7 @@ def _row(visitor: Visitor, one: ConsentRecord) -> dict[str, object]:
 
 
 async def _forbid(visitor: Visitor, text: str) -> None:
-    number, now = e164(text), datetime.now(UTC)
+    number, now = parse_number(text), datetime.now(UTC)
     await visitor.act(
         Right.EDIT_CONSENT,
         "forbid_number",

@@ -123,6 +123,12 @@ class AttemptRow(Base):
         Index("ix_call_attempts_trunk", "trunk", "created_at"),
         Index("ix_call_attempts_campaign_id", "campaign_id", "created_at"),
         Index(
+            "ix_call_attempts_called_in",
+            "campaign_id",
+            "contact_id",
+            postgresql_where=text("direction = 'inbound'"),
+        ),
+        Index(
             "ix_call_attempts_campaign_live",
             "campaign_id",
             "worker",
