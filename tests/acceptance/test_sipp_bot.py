@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from tests.integration.sipp import INVITE, a_law, channels, needs_sipp, sdp, sipp, speaks, talk
 from voicebot import bootstrap
@@ -22,6 +23,7 @@ from voicebot.speech.synthesis.clips import ClipLibrary
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.outcomes import CallDetail, OutcomeFilter, OutcomeRepository
+from voicebot.store.pacing import PacingRepository
 from voicebot.store.session import Database
 
 pytestmark = [
@@ -31,6 +33,7 @@ pytestmark = [
 ]
 
 SAID = "我现在有事，不要说了。"
+ASKED = "我想找人工客服。"
 WAIT_FOR_THE_OPENING_S = 13  # longer than the opening takes, which cannot be interrupted
 
 
@@ -62,10 +65,38 @@ async def test_a_pbx_passes_a_call_in_and_finds_it_in_the_database(
     assert np.abs(np.frombuffer(bot, "<i2")).max() > 1000
 
 
-def speech() -> bytes:
-    """The customer's line, said when the opening is over, and then silence."""
-    library = ClipLibrary(resources.demo_dir() / "customers" / "busy_calm")
-    clip = library.find(SAID, Style.NEUTRAL)
+async def test_who_asks_for_a_person_where_none_is_there_is_told_so_and_called_back(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path, sip_port=0, rtp_port=0, inference_port=0, line_port=0, calls=1)
+    campaign, contact = on_a_list(settings, database)
+    (tmp_path / "speech.alaw").write_bytes(a_law(speech("wants_human", ASKED)))
+    headers = f"{campaign}\n      X-Contact-Id: {contact}"
+    invite = INVITE.format(campaign=headers, sdp=sdp("[rtpstream_audio_port]"))
+    invite = invite.replace("      X-Attempt-Id: 42\n", "")
+    async with Supervisor(settings, database_url, tmp_path / "logs") as house:
+        uri = house.lines[0].facts["sip_uri"]
+        status, output = await sipp(
+            tmp_path, invite + talk(speaks("speech.alaw"), 60_000), uri, "-timeout", "90"
+        )
+        assert status == 0, output
+        call = await stored(database, campaign)
+    scripts = [turn["script_id"] for turn in call.turns]
+    assert scripts[-2:] == ["handover", "no_agent"], "handed over, and then the honest line"
+    assert call.outcome is not None
+    assert call.outcome.disposition == "callback"
+    assert call.outcome.facts["callback_by"] == "person"
+    with database.transaction() as session:
+        rows = session.execute(text("SELECT campaign_id::text, reason, result FROM takeovers")).all()
+        _, unanswered = PacingRepository(session).abandoned(campaign, call.started_at)
+    assert [tuple(row) for row in rows] == [(campaign, "asked", "no_agent")]
+    assert unanswered == 1, "the limit of abandoned calls is told"
+
+
+def speech(person: str = "busy_calm", said: str = SAID) -> bytes:
+    """A persona's line, said when the opening is over, and then silence."""
+    library = ClipLibrary(resources.demo_dir() / "customers" / person)
+    clip = library.find(said, Style.NEUTRAL)
     assert clip is not None
     second = FRAME_BYTES * 50
     return bytes(WAIT_FOR_THE_OPENING_S * second) + library.audio(clip).pcm + bytes(40 * second)

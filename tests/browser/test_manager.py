@@ -51,7 +51,7 @@ def test_a_number_is_revealed_for_a_reason_only(console: Console, sign_in: Calla
     page.get_by_role("button", name="查看完整号码").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="查看完整号码").click()
-    expect(page.get_by_text("请写明原因")).to_be_visible()
+    expect(page.get_by_text("请写明查看号码的原因")).to_be_visible()
     expect(page.get_by_text("+99912340000")).to_have_count(0)
     dialog.get_by_label("原因").fill("客户投诉，需要回电核实")
     dialog.get_by_role("button", name="查看完整号码").click()
@@ -82,6 +82,44 @@ def test_a_list_is_uploaded_and_what_can_not_be_used_is_told(
     page.set_input_files("input[type=file]", contacts)
     expect(page.get_by_text("新增 1，已有 0，不可用 1")).to_be_visible()
     expect(page.get_by_text("名单已就绪")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="下载不可用的行和原因").click()
+    [row] = Path(download.value.path()).read_text("utf-8-sig").splitlines()[1:]
+    assert row.startswith("12,")
+    assert row.endswith(",不是有效的电话号码")
+
+
+def test_what_goes_wrong_is_told_in_the_page_s_language(
+    console: Console, sign_in: Callable[[Role], Page], tmp_path: Path
+) -> None:
+    page = sign_in(Role.MANAGER)
+    page.goto(f"{console.url}/campaigns/new")
+    page.get_by_role("button", name="新建", exact=True).click()
+    expect(page.get_by_text("请填写任务名称")).to_be_visible()
+    page.get_by_label("任务名称").fill("秋季回访")
+    page.get_by_label("线路（SIP 地址").fill("13800138000")
+    page.get_by_role("button", name="新建", exact=True).click()
+    expect(page.get_by_text("没有线路“13800138000”")).to_be_visible()
+    page.get_by_label("线路（SIP 地址").fill("sip:{number}@sbc.example.com")
+    page.get_by_role("button", name="新建", exact=True).click()
+    expect(page.get_by_text("下一步：上传客户名单")).to_be_visible()
+    page.wait_for_load_state("networkidle")  # a click before the page is connected is lost
+    page.get_by_role("button", name="开始", exact=True).click()
+    expect(page.get_by_text("任务“秋季回访”还没有名单")).to_be_visible()
+    picture = tmp_path / "名单.csv"
+    picture.write_bytes(b"PK\x03\x04 no list")
+    page.set_input_files("input[type=file]", picture)
+    expect(page.get_by_text("文件内容和扩展名不符  请重新另存为 CSV")).to_be_visible()
+    nameless = tmp_path / "客户.csv"
+    nameless.write_text("姓名,地址\n王,北京\n", "utf-8")
+    page.set_input_files("input[type=file]", nameless)
+    expect(page.get_by_text("没有号码列；现有的列：姓名、地址")).to_be_visible()
+    page.goto(f"{console.url}/campaigns/00000000-0000-0000-0000-000000000000")
+    expect(page.get_by_role("alert")).to_contain_text("没有任务“00000000-0000-0000-0000-000000000000”")
+    page.goto(f"{console.url}/account")
+    page.get_by_label("新密码").fill("长一点的密码也可以")
+    page.get_by_role("button", name="保存").first.click()
+    expect(page.get_by_text("两次输入的新密码不一样")).to_be_visible()
 
 
 def test_a_filter_is_saved_and_exported(console: Console, sign_in: Callable[[Role], Page]) -> None:

@@ -120,6 +120,7 @@ def test_a_takeover_pops_up_and_the_agent_uses_a_suggestion(
         found = UserRepository(session).named("test-agent")
         assert found is not None
         UserRepository(session).change(found[0].id, extension=phone.address("agent"))
+    page.add_init_script("window.vbShaken = 0; navigator.vibrate = (ms) => { window.vbShaken += ms !== 0; }")
     page.goto(f"{console.url}/agent")
     expect(page.get_by_text("等待来电")).to_be_visible()
     page.get_by_role("switch", name="就绪").click()
@@ -129,6 +130,7 @@ def test_a_takeover_pops_up_and_the_agent_uses_a_suggestion(
     expect(page.locator("[data-briefing]")).to_contain_text("按话术转人工")
     expect(page.get_by_text("好的").first).to_be_visible()
     phone.wait("Invited", after=count)
+    page.wait_for_function("window.vbShaken > 0")  # the page vibrates where a device can
     expect(page.get_by_text("客户说话后，这里会给出建议")).to_be_visible()
     time.sleep(2)
     customer = next(e["leg"] for e in phone.events[count:] if e.get("user") == "customer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -36,7 +37,9 @@ def test_a_playbook_is_edited_checked_compared_and_taken_back(
     page.keyboard.press("Control+Home")
     page.keyboard.type("nonsense: [\n")
     page.get_by_role("button", name="检查").click()
-    expect(page.locator("[role=status] .vb-bad")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("[role=status] .vb-bad")).to_have_text(
+        re.compile("^第 [0-9]+ 行不是正确的 YAML"), timeout=SLOW_MS
+    )
     page.reload()
     page.get_by_label("与哪个版本").click()
     page.get_by_role("option", name=kept.version).click()

@@ -72,6 +72,18 @@ def test_the_navigation_offers_only_what_opens(sign_in: Callable[[Role], Page]) 
     expect(page.get_by_text("没有权限")).to_be_visible()
 
 
+def test_an_address_that_leads_nowhere_says_so_in_the_page_s_language(
+    console: Console, sign_in: Callable[[Role], Page]
+) -> None:
+    page = sign_in(Role.MANAGER)
+    answer = page.goto(f"{console.url}/nowhere")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_role("alert")).to_contain_text("没有这一页")
+    page.get_by_role("link", name="返回总览").click()
+    expect(page.get_by_text("今日外呼")).to_be_visible()
+
+
 def test_another_site_can_neither_post_nor_open_a_socket(
     console: Console, sign_in: Callable[[Role], Page]
 ) -> None:

@@ -75,4 +75,4 @@ def test_a_manager_talks_to_the_bot_and_both_are_heard(console: Console, speaker
 def test_a_trial_says_so_when_no_line_runs(console: Console, speaker: Page) -> None:
     speaker.goto(f"{console.url}/try")
     speaker.get_by_role("button", name="开始通话").click()
-    expect(speaker.get_by_text("no line is free")).to_be_visible(timeout=SLOW_MS)
+    expect(speaker.get_by_text("没有空闲线路")).to_be_visible(timeout=SLOW_MS)

@@ -57,6 +57,7 @@ class Server:
     opened_with: list[bytes] = field(default_factory=list)
     closed: list[EndCause] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
+    mute: bool = False  # nothing can be rendered for a person
     agent_ms: int = 0
     agent_said: list[tuple[int, float, float]] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)
@@ -144,6 +145,8 @@ class ScriptedConversation:
         )
 
     async def speak(self, text: str) -> Audio:
+        if self._server.mute:
+            raise InferenceError("no voice here")
         self._server.spoken.append(text)
         return Audio(tone(1500, 600))
 

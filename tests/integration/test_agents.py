@@ -119,7 +119,7 @@ def test_agents_of_a_dead_worker_are_freed(database: Database) -> None:
 
 
 def test_an_unknown_agent_is_said_so(database: Database) -> None:
-    with pytest.raises(DataError, match="no agent is called 'eve'"), database.transaction() as session:
+    with pytest.raises(DataError, match="there is no agent eve"), database.transaction() as session:
         AgentRepository(session).set_available("eve", True, NOW)
 
 

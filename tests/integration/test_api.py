@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +15,12 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
 
 from tests.browser.seed import seed
+from tests.integration.program import NOBODY, campaign, token
 from voicebot.console.api.app import api
 from voicebot.console.house import House
 from voicebot.console.sizes import LARGEST_BODY
 from voicebot.domain.ids import uuid7
 from voicebot.domain.users import RIGHTS, Right, Role
-from voicebot.settings import Settings
 from voicebot.store.api_tokens import ApiTokenRepository
 from voicebot.store.audit import AuditRepository
 from voicebot.store.campaigns import CampaignRepository
@@ -30,7 +29,6 @@ from voicebot.store.session import Database
 
 pytestmark = pytest.mark.integration
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
 ROUTES = (
     ("GET", "/campaigns", Right.SEE_CAMPAIGNS),
     ("POST", "/campaigns", Right.RUN_CAMPAIGNS),
@@ -39,6 +37,7 @@ ROUTES = (
     ("GET", "/campaigns/x/contacts", Right.SEE_CAMPAIGNS),
     ("POST", "/do-not-call", Right.EDIT_CONSENT),
     ("POST", "/do-not-call/check", Right.SEE_CONSENT),
+    ("POST", "/consents/check", Right.SEE_CONSENT),
     ("POST", "/campaigns/x/start", Right.RUN_CAMPAIGNS),
     ("POST", "/campaigns/x/contacts/batch", Right.RUN_CAMPAIGNS),
     ("GET", "/outcomes", Right.SEE_CALLS),
@@ -50,17 +49,30 @@ ROUTES = (
     ("GET", "/playbooks/consumer_loan", Right.SEE_PLAYBOOKS),
     ("POST", "/playbooks/check", Right.SEE_PLAYBOOKS),
     ("PUT", "/playbooks/consumer_loan", Right.EDIT_PLAYBOOKS),
+    ("GET", "/playbooks/consumer_loan/versions", Right.SEE_PLAYBOOKS),
+    ("GET", "/playbooks/consumer_loan/versions/1", Right.SEE_PLAYBOOKS),
     ("POST", "/campaigns/x/rehearsals", Right.RUN_CAMPAIGNS),
     ("GET", "/campaigns/x/rehearsals", Right.SEE_CAMPAIGNS),
     ("GET", "/calls/123456/recording", Right.HEAR_CALLS),
     ("POST", "/calls/123456/reveal", Right.REVEAL_NUMBERS),
     ("GET", "/live", Right.SEE_LIVE),
     ("POST", f"/live/{NOBODY}/hang-up", Right.CONTROL_CALLS),
+    ("POST", f"/live/{NOBODY}/whisper", Right.CONTROL_CALLS),
+    ("GET", "/agents", Right.SEE_LIVE),
+    ("PUT", "/agents/li", Right.TAKE_CALLS),
+    ("GET", "/agents/li/call", Right.TAKE_CALLS),
+    ("POST", "/agents/li/call/hang-up", Right.TAKE_CALLS),
+    ("POST", "/agents/li/suggestions", Right.TAKE_CALLS),
+    ("POST", "/agents/li/preview", Right.TAKE_CALLS),
+    ("POST", f"/agents/li/preview/{NOBODY}/dial", Right.TAKE_CALLS),
+    ("POST", f"/agents/li/preview/{NOBODY}/skip", Right.TAKE_CALLS),
     ("GET", "/overview", Right.SEE_REPORTS),
     ("GET", "/reports", Right.SEE_REPORTS),
     ("GET", "/users", Right.MANAGE_PEOPLE),
     ("POST", "/users", Right.MANAGE_PEOPLE),
     ("PATCH", f"/users/{NOBODY}", Right.MANAGE_PEOPLE),
+    ("POST", f"/users/{NOBODY}/password", Right.MANAGE_PEOPLE),
+    ("POST", f"/users/{NOBODY}/link", Right.MANAGE_PEOPLE),
     ("GET", "/tokens", Right.MANAGE_TOKENS),
     ("POST", "/tokens", Right.MANAGE_TOKENS),
     ("DELETE", f"/tokens/{NOBODY}", Right.MANAGE_TOKENS),
@@ -77,28 +89,6 @@ ROUTES = (
     ("GET", "/webhooks/x/deliveries", Right.MANAGE_TOKENS),
     ("POST", "/webhooks/x/replay", Right.MANAGE_TOKENS),
 )
-
-
-@pytest.fixture
-def house(database: Database, tmp_path: Path) -> House:
-    """The console's parts on an empty database."""
-    return House(Settings(home=tmp_path), database)
-
-
-@pytest.fixture
-def client(house: House) -> Iterator[TestClient]:
-    """A client without a token."""
-    with TestClient(api(house), raise_server_exceptions=False) as opened:
-        yield opened
-
-
-def token(
-    database: Database, *scopes: Right, name: str = "test", expires: datetime | None = None
-) -> dict[str, str]:
-    """The headers of a new token."""
-    with database.transaction() as session:
-        made = ApiTokenRepository(session).make(name, scopes, "admin", expires)
-    return {"Authorization": f"Bearer {made}"}
 
 
 def test_every_route_is_in_the_table_of_rights(house: House) -> None:
@@ -144,13 +134,6 @@ def test_a_token_that_is_too_old_or_revoked_does_not_hold(client: TestClient, da
         tokens = ApiTokenRepository(session)
         tokens.revoke(next(one.id for one in tokens.all() if one.name == "good"), now)
     assert client.get("/campaigns", headers=good).status_code == 401
-
-
-def campaign(name: str = "spring") -> dict[str, str]:
-    """A campaign as a program sends it."""
-    return {
-        "name": name, "playbook": "consumer_loan", "policy": "CN", "trunk": "sip:{number}@sbc.example.com",
-    }  # fmt: skip
 
 
 def test_a_repeated_request_is_done_once(client: TestClient, database: Database) -> None:
@@ -318,6 +301,34 @@ def test_users_are_added_changed_and_seen_in_the_audit_log(client: TestClient, d
     assert [one["action"] for one in page["items"]] == ["change_user"]
     older = client.get("/audit", params={"limit": 1, "cursor": page["next"]}, headers=headers).json()
     assert [one["action"] for one in older["items"]] == ["add_user"]
+
+
+def test_outcomes_are_sorted_as_the_page_sorts_them(
+    client: TestClient, database: Database, tmp_path: Path
+) -> None:
+    seed(database, tmp_path, calls=5)
+    headers = token(database, Right.SEE_CALLS)
+    found = client.get("/outcomes", params={"sort": "intent"}, headers=headers).json()["items"]
+    assert [one["intent_level"] for one in found] == sorted(one["intent_level"] for one in found)
+    newest = client.get("/outcomes", headers=headers).json()["items"]
+    oldest = client.get("/outcomes", params={"sort": "oldest"}, headers=headers).json()["items"]
+    assert [one["call_id"] for one in oldest] == [one["call_id"] for one in newest][::-1]
+    assert client.get("/outcomes", params={"sort": "luck"}, headers=headers).status_code == 422
+
+
+def test_an_earlier_version_of_a_playbook_can_be_taken_back(client: TestClient, database: Database) -> None:
+    headers = token(database, Right.EDIT_PLAYBOOKS, Right.SEE_PLAYBOOKS)
+    text = client.get("/playbooks/consumer_loan", headers=headers).json()["yaml"]
+    texts = [f"{text}\n# {word}\n" for word in ("one", "two")]
+    for one in texts:
+        client.put("/playbooks/consumer_loan", json={"yaml": one}, headers=headers)
+    listed = client.get("/playbooks/consumer_loan/versions", headers=headers).json()["items"]
+    kept = [
+        client.get(f"/playbooks/consumer_loan/versions/{one['version']}", headers=headers).json()["yaml"]
+        for one in listed
+    ]
+    assert kept == texts[::-1]
+    assert client.get("/playbooks/consumer_loan/versions/none", headers=headers).status_code == 404
 
 
 def test_a_number_is_revealed_for_a_reason_that_is_kept(

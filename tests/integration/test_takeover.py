@@ -333,6 +333,42 @@ async def test_an_agent_who_hangs_up_in_the_briefing_gives_the_customer_back(
     assert desk.deeds[-1] == ("agent0", "released")
 
 
+async def test_a_briefing_that_can_not_be_said_is_shown_and_the_agent_still_gets_the_customer(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    server, journal, desk = Server([OVER], mute=True), Memory(), Desk(agent_phone.address("agent"))
+    async with running(server, journal, desk) as worker:
+        await worker.originate(request(phone))
+        await until(lambda: ("agent0", "connected") in desk.deeds)
+        await worker.hang_up("call-1")
+        await ended(journal)
+    assert desk.deeds[0] == ("agent0", "shown script")
+    assert [takeover.result for takeover in journal.takeovers] == [TakeoverResult.CONNECTED]
+
+
+class BrokenDesk(Desk):
+    """Its screens can not be written."""
+
+    async def show(self, agent: Agent, briefing: Briefing) -> None:
+        raise RuntimeError("the screen is gone")
+
+
+async def test_whatever_breaks_in_a_takeover_the_bot_speaks_again(
+    phone: Telephone, agent_phone: Telephone
+) -> None:
+    server, journal = Server([OVER, HANG_UP]), Memory()
+    desk = BrokenDesk(agent_phone.address("agent"))
+    async with running(server, journal, desk) as worker:
+        await worker.originate(request(phone))
+        record = await ended(journal)
+    assert record.cause is EndCause.BOT_HUNG_UP
+    assert [turn.kind for turn in journal.turns] == ["answered", "silence"]
+    assert [(one.result, one.detail) for one in journal.takeovers] == [
+        (TakeoverResult.FAILED, "unexpected error")
+    ]
+    assert desk.deeds == [("agent0", "released")]
+
+
 async def test_an_agent_whose_phone_dies_gives_the_customer_back(phone: Telephone) -> None:
     server, journal, mortal = Server([OVER, HANG_UP]), Memory(), await asyncio.to_thread(Telephone)
     desk = Desk(mortal.address("agent"))

@@ -15,7 +15,7 @@ from tests.integration.phone import tone
 from tests.integration.scripted import Memory, Server
 from tests.integration.sipp import ANSWERED, INVITE, a_law, needs_sipp, request, sdp, sipp, speaks
 from tests.integration.telephone import loudness_of
-from tests.integration.test_line_worker import ended, until
+from tests.integration.test_line_worker import HANG_UP, ended, until
 from tests.integration.test_takeover import OVER, Desk, running
 from voicebot.domain.call import CallRequest, Direction, EndCause, Rejection
 from voicebot.domain.people import TakeoverKind, TakeoverResult
@@ -110,3 +110,42 @@ async def test_behind_a_trunk_that_refuses_refer_the_agent_is_bridged(
     assert status == 0, output
     (takeover,) = journal.takeovers
     assert (takeover.kind, takeover.result) == (TakeoverKind.BRIDGE, TakeoverResult.CONNECTED)
+
+
+SILENT = (
+    ANSWERED
+    + speaks("speech.alaw", times=-1)
+    + request("REFER", "202 Accepted")  # and no NOTIFY ever
+    + request("BYE", timeout_ms=30_000)
+    + "</scenario>\n"
+)
+
+
+@needs_sipp
+@pytest.mark.parametrize("kind", [TakeoverKind.BLIND, TakeoverKind.ATTENDED])
+async def test_a_trunk_that_never_says_how_a_transfer_went_leaves_nobody_in_silence(
+    tmp_path: Path, agent: Baresip, kind: TakeoverKind
+) -> None:
+    """A blind transfer gives the customer back to the bot; who is on the phone already is bridged."""
+
+    async def resolve(headers: Mapping[str, str], user: str, source: str) -> CallRequest | Rejection:
+        return call_of(direction=Direction.INBOUND, transfer_uri=agent.uri, takeover=kind)
+
+    (tmp_path / "speech.alaw").write_bytes(a_law(tone(CUSTOMER_HZ, 2000)))
+    scenario = INVITE.format(campaign="c-1", sdp=sdp("[rtpstream_audio_port]")) + SILENT
+    journal, blind = Memory(), kind is TakeoverKind.BLIND
+    async with running(Server([OVER, HANG_UP]), journal, None, resolve) as worker:
+        trunk = asyncio.create_task(sipp(tmp_path, scenario, worker.sip_uri))
+        await until(lambda: journal.takeovers or trunk.done(), 30)
+        assert not trunk.done(), trunk.result()
+        if not blind:
+            await until(hears(agent, CUSTOMER_HZ), 20)
+            await worker.hang_up("call-1")
+        record = await ended(journal)
+        status, output = await trunk
+    assert status == 0, output
+    (takeover,) = journal.takeovers
+    result = TakeoverResult.NO_AGENT if blind else TakeoverResult.CONNECTED
+    assert (takeover.kind, takeover.result) == (kind if blind else TakeoverKind.BRIDGE, result)
+    if blind:
+        assert record.cause is EndCause.BOT_HUNG_UP, "the bot spoke again, and ended the call itself"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voicebot.console.pages.learning import verdict_of
+from voicebot.console.words import said
 from voicebot.domain.call import Disposition, EndCause
 from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.intervals import settled
@@ -219,3 +222,21 @@ def test_only_a_model_that_is_better_beyond_doubt_and_worse_nowhere_is_promoted(
     live = np.concatenate([np.zeros(160), np.ones(40)])
     better = np.concatenate([np.ones(160), np.zeros(40)])
     assert compare(better, live, spoiled, 1).why == "worse in one scene or emotion"
+
+
+def test_a_page_tells_in_its_language_why_a_candidate_is_better_or_not() -> None:
+    """What the console words by the figures agrees with what the rule says in English."""
+    zeros, better = np.zeros(200), np.concatenate([np.ones(60), np.zeros(140)])
+    spoiled = np.concatenate([np.zeros(160), np.ones(40)])
+    mended = np.concatenate([np.ones(160), np.zeros(40)])
+    found = [
+        compare(better, zeros, {}, 1),
+        compare(better[:20], zeros[:20], {}, 1),
+        compare(zeros[:0], zeros[:0], {}, 1),
+        compare(zeros, zeros, {}, 1),
+        compare(mended, spoiled, {"busy": np.arange(200) >= 160}, 1),
+    ]
+    said_by_page = [verdict_of(asdict(one)) for one in found]
+    assert said_by_page == ["better", "few", "few", "same", "group"]
+    for one, key in zip(found, said_by_page, strict=True):
+        assert key == "few" or said(f"learning.why_{key}", "en") == one.why

@@ -78,19 +78,26 @@ class LineWorker:
     async def originate(self, request: CallRequest) -> None:
         """Place a call. Raises CapacityError."""
         if self._draining:
-            raise CapacityError(f"{self._session.worker} is draining", hint="ask another line worker")
+            raise CapacityError(
+                "{worker} is draining", hint="ask another line worker", worker=self._session.worker
+            )
         if not self._has_room(2 if request.agent_uri else 1):
             raise CapacityError(
-                f"{self._session.worker} carries {len(self._calls)} of {self.capacity} calls",
+                "{worker} carries {calls} of {capacity} calls",
                 hint="wait until one ends or start more line workers (VOICEBOT_CALLS)",
+                worker=self._session.worker,
+                calls=len(self._calls),
+                capacity=self.capacity,
             )
         if request.trunk and request.trunk not in self._agent.trunks:
             raise CapacityError(
-                f"{self._session.worker} does not know the trunk {request.trunk} yet",
+                "{worker} does not know the trunk {trunk} yet",
                 hint="workers look for new trunks every few seconds",
+                worker=self._session.worker,
+                trunk=request.trunk,
             )
         if request.call_id in self._calls:
-            raise TelephonyError(f"call {request.call_id} is under way already")
+            raise TelephonyError("call {call} is under way already", call=request.call_id)
         self._conduct(CallSession(request, self._session, phone=self._agent, on_event=self._tell))
 
     async def hang_up(self, call_id: str) -> None:
@@ -193,7 +200,7 @@ class LineWorker:
     def _find(self, call_id: str) -> CallSession:
         call = self._calls.get(call_id)
         if call is None:
-            raise TelephonyError(f"no call {call_id} on {self._session.worker}")
+            raise TelephonyError("no call {call} on {worker}", call=call_id, worker=self._session.worker)
         return call
 
     def _invited(self, leg: Leg) -> None:

@@ -17,7 +17,7 @@ from phonenumbers.timezone import time_zones_for_number
 from voicebot.campaign.aside import Aside
 from voicebot.campaign.sheets import MAX_FIELD, NUMBER_NAMES, find_columns, open_sheet
 from voicebot.domain.campaign import Campaign, Consent, Contact
-from voicebot.domain.errors import DataError, VoicebotError
+from voicebot.domain.errors import DataError, Told, VoicebotError
 from voicebot.domain.ids import uuid7
 from voicebot.store.audit import AuditRepository
 from voicebot.store.contacts import ContactRepository
@@ -50,8 +50,8 @@ class Imported:
     id: str = ""  # of the import, by which its progress is found
 
 
-class _RowError(ValueError):
-    pass
+class RowError(VoicebotError):
+    """The row is not usable."""
 
 
 def import_contacts(
@@ -65,6 +65,7 @@ def import_contacts(
     progress: Callable[[int], None] = lambda rows: None,
     actor: str = "",
     import_id: str = "",
+    words: Callable[[Told], str] = str,
 ) -> Imported:
     """Add the contacts of a CSV or XLSX file to a campaign. Importing a file again adds nothing twice.
 
@@ -80,6 +81,7 @@ def import_contacts(
         progress: told how many rows are read, after each batch.
         actor: who imports.
         import_id: under which the import is kept; "" = a new one.
+        words: says why a row is not usable, in the language of whoever reads the file.
 
     Raises DataError if the file can not be read at all, or only up to a row; rows before it are kept.
     """
@@ -87,7 +89,9 @@ def import_contacts(
     with database.transaction() as session:
         ImportRepository(session).begin(import_id, campaign.id, file.name, actor, datetime.now(UTC))
     try:
-        return _import(database, vault, campaign, file, region, errors_file, progress, import_id, actor)
+        return _import(
+            database, vault, campaign, file, region, errors_file, progress, import_id, actor, words
+        )
     except VoicebotError as error:
         with database.transaction() as session:
             ImportRepository(session).fail(import_id, error.detail, datetime.now(UTC))
@@ -104,6 +108,7 @@ def _import(
     progress: Callable[[int], None],
     import_id: str,
     actor: str,
+    words: Callable[[Told], str],
 ) -> Imported:
     added = duplicates = errors = read = 0
     with ExitStack() as stack:
@@ -115,9 +120,9 @@ def _import(
             for row in batch:
                 try:
                     contact = _contact(campaign, columns, sheet.header, row, region)
-                except _RowError as error:
+                except RowError as error:
                     errors += 1
-                    aside.write(row, str(error))
+                    aside.write(row, words(error.what))
                     continue
                 if contact.number in contacts:
                     duplicates += 1
@@ -144,8 +149,10 @@ def _columns(header: list[str]) -> dict[str, int]:
     found = find_columns(header, COLUMNS)
     if "number" not in found:
         raise DataError(
-            f"no column holds the phone number; there are: {', '.join(header)}",
-            hint=f"name it one of {', '.join(NUMBER_NAMES)}",
+            "no column holds the phone number; there are: {columns}",
+            hint="name it one of {names}",
+            columns=tuple(header),
+            names=NUMBER_NAMES,
         )
     return found
 
@@ -154,11 +161,11 @@ def _contact(
     campaign: Campaign, columns: Mapping[str, int], header: list[str], row: list[str], region: str
 ) -> Contact:
     if len(row) > len(header):
-        raise _RowError(f"{len(row)} cells, but {len(header)} columns")
+        raise RowError("{cells} cells, but {count} columns", cells=len(row), count=len(header))
     if any(len(cell) > MAX_FIELD for cell in row):
-        raise _RowError(f"a cell is longer than {MAX_FIELD} characters")
+        raise RowError("a cell is longer than {most} characters", most=MAX_FIELD)
     if any("\ufffd" in cell or "\0" in cell for cell in row):
-        raise _RowError("characters that can not be read")
+        raise RowError("characters that can not be read")
     cells = [cell.strip() for cell in row] + [""] * (len(header) - len(row))
     known = {column: cells[index] for column, index in columns.items()}
     number = _number(known["number"], region)
@@ -184,21 +191,21 @@ def _priority(text: str) -> int:
     try:
         priority = int(text)
     except ValueError as error:
-        raise _RowError(f"{text!r} is no priority; write a number") from error
+        raise RowError("{text!r} is no priority; write a number", text=text) from error
     if not -1000 <= priority <= 1000:
-        raise _RowError("a priority lies between -1000 and 1000")
+        raise RowError("a priority lies between -1000 and 1000")
     return priority
 
 
 def _number(text: str, region: str) -> phonenumbers.PhoneNumber:
     if not text:
-        raise _RowError("no number")
+        raise RowError("no number")
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException as error:
-        raise _RowError("not a phone number") from error
+        raise RowError("not a phone number") from error
     if not phonenumbers.is_possible_number(number) or not phonenumbers.is_valid_number(number):
-        raise _RowError("no valid phone number")
+        raise RowError("no valid phone number")
     return number
 
 
@@ -208,7 +215,7 @@ def _zone(text: str, number: phonenumbers.PhoneNumber) -> str:
         zones = time_zones_for_number(number)
         return zones[0] if len(zones) == 1 and zones[0] != "Etc/Unknown" else ""
     if not (known := _known_zone(text)):
-        raise _RowError(f"{text!r} is no time zone; write Asia/Shanghai")
+        raise RowError("{text!r} is no time zone; write Asia/Shanghai", text=text)
     return known
 
 
@@ -226,7 +233,7 @@ def _consent(known: Mapping[str, str]) -> Consent | None:
     if not (scope or evidence or given or expires):
         return None
     if not (scope and evidence and given):
-        raise _RowError("consent needs scope, evidence and the time it was given")
+        raise RowError("consent needs scope, evidence and the time it was given")
     return Consent(scope, evidence, _time(given), _time(expires) if expires else None)
 
 
@@ -234,7 +241,7 @@ def _time(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise _RowError(f"{text!r} is no time; write 2026-11-23T10:00+08:00") from error
+        raise RowError("{text!r} is no time; write 2026-11-23T10:00+08:00", text=text) from error
     if at.tzinfo is None:
-        raise _RowError(f"{text!r} has no time zone; write 2026-11-23T10:00+08:00")
+        raise RowError("{text!r} has no time zone; write 2026-11-23T10:00+08:00", text=text)
     return at

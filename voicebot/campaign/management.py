@@ -55,7 +55,12 @@ def edit(
         campaigns = CampaignRepository(session)
         before = campaigns.find(name)
         if unknown := sorted(set(changes) - _EDITABLE):
-            raise CampaignError(f"{', '.join(unknown)} can not be changed", hint=", ".join(sorted(_EDITABLE)))
+            raise CampaignError(
+                "{names} can not be changed",
+                hint="{known}",
+                names=tuple(unknown),
+                known=tuple(sorted(_EDITABLE)),
+            )
         after = replace(before, **changes)
         _check(session, vault, after)
         campaigns.edit(after)
@@ -87,7 +92,9 @@ def start(
         _check_law(session, vault, campaign, playbook, now)
         if not campaigns.progress(campaign.id).contacts:
             raise CampaignError(
-                f"{campaign.name!r} has no contacts", hint=f"voicebot campaign import {campaign.name} FILE"
+                "{campaign!r} has no contacts",
+                hint="voicebot campaign import {campaign} FILE",
+                campaign=campaign.name,
             )
         covered = require(playbook, voice)
         _change(session, campaign, STARTABLE, CampaignStatus.RUNNING, actor, now)
@@ -154,8 +161,10 @@ def _check(session: Session, vault: NumberVault, campaign: Campaign) -> None:
         shown_number(trunk, campaign.caller_id)
     if policy.loopback_only and not stays_here(campaign.trunk, trunk):
         raise CampaignError(
-            f"{campaign.policy_pack} calls stay on this machine, but {campaign.trunk} does not",
+            "{policy} calls stay on this machine, but {trunk} does not",
             hint="use a trunk at 127.0.0.1, or the policy of the country you call",
+            policy=campaign.policy_pack,
+            trunk=campaign.trunk,
         )
     open_hours(campaign, policy)
     if campaign.max_calls < 1 or campaign.max_attempts < 1:
@@ -165,8 +174,11 @@ def _check(session: Session, vault: NumberVault, campaign: Campaign) -> None:
     for disposition, minutes in campaign.retry.items():
         if disposition not in PAUSES or minutes < NEVER:
             raise CampaignError(
-                f"{disposition}={minutes} is no pause before another attempt",
-                hint=f"minutes, or -1 = never, for one of {', '.join(PAUSES)}",
+                "{disposition}={minutes} is no pause before another attempt",
+                hint="minutes, or -1 = never, for one of {kinds}",
+                disposition=disposition,
+                minutes=minutes,
+                kinds=tuple(PAUSES),
             )
 
 
@@ -186,8 +198,9 @@ def _check_law(
         announcement = playbook.scripts.get(playbook.announcement)
         if announcement is None or not announcement.protected:
             raise ComplianceError(
-                f"the announcement of {playbook.id} is missing or can be interrupted",
-                hint=f"voicebot playbook check {playbook.id}",
+                "the announcement of {playbook} is missing or can be interrupted",
+                hint="voicebot playbook check {playbook}",
+                playbook=playbook.id,
             )
     loaded = {found.name: found for found in DoNotCallRepository(session, vault).lists()}
     for name in policy.registries:
@@ -195,8 +208,11 @@ def _check_law(
         age = timedelta(days=policy.registry_max_age_days)
         if found is None or found.as_of + age < now:
             raise ComplianceError(
-                f"the do-not-call registry {name} is {'missing' if found is None else 'too old'}",
-                hint=f"voicebot dnc load {name} FILE --as-of DATE",
+                "the do-not-call registry {name} is missing"
+                if found is None
+                else "the do-not-call registry {name} is too old",
+                hint="voicebot dnc load {name} FILE --as-of DATE",
+                name=name,
             )
 
 
@@ -224,8 +240,11 @@ def _change(
 ) -> None:
     if not CampaignRepository(session).change(campaign.id, expected, wanted, now):
         raise CampaignError(
-            f"{campaign.name!r} is {campaign.status.value}",
-            hint=f"this works on campaigns that are {', '.join(expected)}",
+            "{campaign!r} is {status}",
+            hint="this works on campaigns that are {expected}",
+            campaign=campaign.name,
+            status=campaign.status,
+            expected=expected,
         )
     AuditRepository(session).add(actor, f"campaign_{wanted.value}", _subject(campaign))
 

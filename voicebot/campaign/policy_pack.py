@@ -73,13 +73,13 @@ def policy_pack(name: str) -> PolicyPack:
     """Return a policy pack by name. Raises CampaignError if there is none, or it is damaged."""
     if name not in policy_names():
         raise CampaignError(
-            f"there is no policy pack {name!r}", hint=f"choose one of {', '.join(policy_names())}"
+            "there is no policy pack {name!r}", hint="choose one of {names}", name=name, names=policy_names()
         )
     path = _DIRECTORY / f"{name}.yaml"
     try:
         return PolicyPack.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (ValidationError, yaml.YAMLError) as error:
-        raise CampaignError(f"the policy pack {path} is damaged: {error}") from error
+        raise CampaignError("the policy pack {path} is damaged: {error}", path=path, error=error) from error
 
 
 def _windows(texts: object) -> tuple[Window, ...]:

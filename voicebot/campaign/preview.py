@@ -65,9 +65,12 @@ def offer(database: Database, vault: NumberVault, name: str, agent_id: str, now:
         return _offer(contacts, AttemptRepository(session, vault), campaign, found, now)
 
 
-def dial(database: Database, vault: NumberVault, contact_id: str, agent_id: str, now: datetime) -> None:
+def dial(
+    database: Database, vault: NumberVault, contact_id: str, agent_id: str, now: datetime, *, actor: str = ""
+) -> None:
     """Have the contact called that was offered to an agent. Compliance has the last word before the INVITE.
 
+    `actor` is who asked for it, if not the agent.
     Raises CampaignError if it is not offered to this agent (any more), or the agent is not ready.
     """
     with database.transaction() as session:
@@ -77,22 +80,33 @@ def dial(database: Database, vault: NumberVault, contact_id: str, agent_id: str,
         _check(campaign, agent, agent_id, now)
         if agent is None or agent.state(now) is not AgentState.READY:
             raise CampaignError(
-                f"{agent_id} is not ready",
+                "{agent} is not ready",
                 hint="switch to ready, with the page open, a phone saved and no call",
+                agent=agent_id,
             )
         contacts.hand_to(contact_id, agent_id, now)
-        AuditRepository(session).add(agent_id, "preview_call", f"contact:{contact_id}")
+        AuditRepository(session).add(actor or agent_id, "preview_call", f"contact:{contact_id}")
 
 
 def skip(
-    database: Database, vault: NumberVault, contact_id: str, agent_id: str, now: datetime, why: str = ""
+    database: Database,
+    vault: NumberVault,
+    contact_id: str,
+    agent_id: str,
+    now: datetime,
+    why: str = "",
+    *,
+    actor: str = "",
 ) -> None:
-    """Pass by the contact that was offered to an agent; it comes again later. Raises CampaignError."""
+    """Pass by the contact that was offered to an agent; it comes again later. Raises CampaignError.
+
+    `actor` is who asked for it, if not the agent.
+    """
     with database.transaction() as session:
         contacts = ContactRepository(session, vault)
         _offered(contacts, CampaignRepository(session), contact_id, agent_id, now)
         contacts.hand_to(contact_id, "", now + SKIPPED)
-        AuditRepository(session).add(agent_id, "preview_skip", f"contact:{contact_id}", why=why)
+        AuditRepository(session).add(actor or agent_id, "preview_skip", f"contact:{contact_id}", why=why)
 
 
 def _claimer(agent_id: str) -> str:
@@ -102,16 +116,27 @@ def _claimer(agent_id: str) -> str:
 def _check(campaign: Campaign, agent: Agent | None, agent_id: str, now: datetime) -> None:
     if campaign.mode is not Mode.PREVIEW:
         raise CampaignError(
-            f"{campaign.name} is no preview campaign", hint=f"campaign edit {campaign.name} --mode preview"
+            "{campaign} is no preview campaign",
+            hint="campaign edit {campaign} --mode preview",
+            campaign=campaign.name,
         )
     if campaign.status is not CampaignStatus.RUNNING:
-        raise CampaignError(f"{campaign.name} is {campaign.status.value}", hint="it must be started first")
+        raise CampaignError(
+            "{campaign} is {status}",
+            hint="it must be started first",
+            campaign=campaign.name,
+            status=campaign.status,
+        )
     if campaign.starts_at is not None and now < campaign.starts_at:
-        raise CampaignError(f"{campaign.name} begins at {campaign.starts_at:%Y-%m-%d %H:%M} UTC")
+        raise CampaignError(
+            "{campaign} begins at {at:%Y-%m-%d %H:%M} UTC", campaign=campaign.name, at=campaign.starts_at
+        )
     if agent is None:
-        raise CampaignError(f"there is no agent {agent_id}", hint="an agent signs in and saves a phone once")
+        raise CampaignError(
+            "there is no agent {agent}", hint="an agent signs in and saves a phone once", agent=agent_id
+        )
     if agent.campaigns and campaign.id not in agent.campaigns:
-        raise CampaignError(f"{agent_id} takes no calls of {campaign.name}")
+        raise CampaignError("{agent} takes no calls of {campaign}", agent=agent_id, campaign=campaign.name)
 
 
 def _offered(

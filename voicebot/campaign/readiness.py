@@ -74,8 +74,11 @@ def require(playbook: Playbook, voice: Voice) -> Coverage:
     found = coverage(playbook, voice)
     if found.missing:
         raise CampaignError(
-            f"{len(found.missing)} of {found.texts} prompts of {playbook.id} have no sound yet",
-            hint=f"voicebot prompts render --playbook {playbook.id}",
+            "{missing} of {texts} prompts of {playbook} have no sound yet",
+            hint="voicebot prompts render --playbook {playbook}",
+            missing=len(found.missing),
+            texts=found.texts,
+            playbook=playbook.id,
         )
     return found
 

@@ -68,7 +68,7 @@ def open_sheet(path: Path) -> Iterator[Sheet]:
                 yield _sheet(path, rows)
             return
         if start.startswith(_OLE):
-            raise DataError(f"{path.name} is an old or encrypted Office file", hint=_SAVE)
+            raise DataError("{file} is an old or encrypted Office file", hint=_SAVE, file=path.name)
         with path.open(encoding=_encoding(path), newline="", errors="replace") as text:
             first = text.readline(SAMPLE_BYTES)
             text.seek(0)
@@ -76,7 +76,7 @@ def open_sheet(path: Path) -> Iterator[Sheet]:
             separator = max(SEPARATORS, key=first.count)
             yield _sheet(path, _csv(path, csv.reader(text, delimiter=separator)))
     except OSError as error:
-        raise DataError(f"{path} can not be read: {error.strerror}") from error
+        raise DataError("{path} can not be read: {why}", path=path, why=error.strerror) from error
 
 
 def number_column(header: list[str]) -> int | None:
@@ -100,16 +100,25 @@ def _sheet(path: Path, rows: Iterator[list[str]]) -> Sheet:
     while header and not header[-1]:
         header.pop()
     if not header:
-        raise DataError(f"{path.name} is empty", hint="the first row names the columns: number, zone, …")
+        raise DataError(
+            "{file} is empty", hint="the first row names the columns: number, zone, …", file=path.name
+        )
     if len(header) > MAX_COLUMNS:
-        raise DataError(f"{path.name} has {len(header)} columns; at most {MAX_COLUMNS} are read")
+        raise DataError(
+            "{file} has {count} columns; at most {most} are read",
+            file=path.name,
+            count=len(header),
+            most=MAX_COLUMNS,
+        )
     return Sheet(header, _counted(path, rows))
 
 
 def _counted(path: Path, rows: Iterator[list[str]]) -> Iterator[list[str]]:
     for number, row in enumerate(rows, 2):
         if number > MAX_ROWS:
-            raise DataError(f"{path.name} has more than {MAX_ROWS} rows", hint="split it")
+            raise DataError(
+                "{file} has more than {most} rows", hint="split it", file=path.name, most=MAX_ROWS
+            )
         if any(cell.strip() for cell in row):
             yield row
 
@@ -118,7 +127,7 @@ def _csv(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
     try:
         yield from reader
     except csv.Error as error:
-        raise DataError(f"{path.name} is no CSV file: {error}", hint=_SAVE) from error
+        raise DataError("{file} is no CSV file: {error}", hint=_SAVE, file=path.name, error=error) from error
 
 
 @contextmanager
@@ -130,11 +139,11 @@ def _xlsx(path: Path) -> Iterator[Iterator[list[str]]]:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
     except (KeyError, ValueError, ParseError, zipfile.BadZipFile) as error:
         file.close()
-        raise DataError(f"{path.name} is no readable XLSX file", hint=_SAVE) from error
+        raise DataError("{file} is no readable XLSX file", hint=_SAVE, file=path.name) from error
     try:
         yield _cells(path, book.worksheets[0].iter_rows(values_only=True, max_col=MAX_COLUMNS + 1))
     except IndexError as error:
-        raise DataError(f"{path.name} has no sheet", hint=_SAVE) from error
+        raise DataError("{file} has no sheet", hint=_SAVE, file=path.name) from error
     finally:
         book.close()
         file.close()
@@ -148,7 +157,7 @@ def _cells(path: Path, rows: Iterator[tuple[object, ...]]) -> Iterator[list[str]
                 cells.pop()
             yield cells
     except (KeyError, ValueError, ParseError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path.name} is damaged", hint=_SAVE) from error
+        raise DataError("{file} is damaged", hint=_SAVE, file=path.name) from error
 
 
 def _text(cell: object) -> str:
@@ -166,19 +175,24 @@ def _refuse_bombs(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
     except zipfile.BadZipFile as error:
-        raise DataError(f"{path.name} is damaged", hint=_SAVE) from error
+        raise DataError("{file} is damaged", hint=_SAVE, file=path.name) from error
     names = {part.filename for part in parts}
     if "xl/workbook.xml" not in names:
-        raise DataError(f"{path.name} is an archive, but no XLSX file", hint=_SAVE)
+        raise DataError("{file} is an archive, but no XLSX file", hint=_SAVE, file=path.name)
     if any(part.flag_bits & 1 for part in parts):
-        raise DataError(f"{path.name} is encrypted", hint=_SAVE)
+        raise DataError("{file} is encrypted", hint=_SAVE, file=path.name)
     unpacked = sum(part.file_size for part in parts)
     kept = max((part.file_size for part in parts if not part.filename.startswith(_STREAMED)), default=0)
     if kept > MAX_SHARED:
         raise DataError(f"{path.name} holds {kept >> 20} MB of texts: refused", hint="split it, or use CSV")
     packed = max(1, path.stat().st_size)
     if unpacked > MAX_UNPACKED or (unpacked > _RATIO_FROM and unpacked > packed * MAX_RATIO):
-        raise DataError(f"{path.name} unpacks to {unpacked >> 20} MB: refused", hint="split it, or use CSV")
+        raise DataError(
+            "{file} unpacks to {megabytes} MB: refused",
+            hint="split it, or use CSV",
+            file=path.name,
+            megabytes=unpacked >> 20,
+        )
 
 
 def _encoding(path: Path) -> str:
@@ -190,7 +204,7 @@ def _encoding(path: Path) -> str:
     if guess := _wide(sample):
         return guess
     if b"\0" in sample:
-        raise DataError(f"{path.name} is no text file", hint=_SAVE)
+        raise DataError("{file} is no text file", hint=_SAVE, file=path.name)
     for encoding in ("utf-8", "gb18030"):
         try:
             # The last character may be cut by the end of the sample.
@@ -198,7 +212,7 @@ def _encoding(path: Path) -> str:
         except UnicodeDecodeError:
             continue
         return encoding
-    raise DataError(f"{path.name} is neither UTF-8, UTF-16 nor GB18030", hint=_SAVE)
+    raise DataError("{file} is neither UTF-8, UTF-16 nor GB18030", hint=_SAVE, file=path.name)
 
 
 def _wide(sample: bytes) -> str:

@@ -31,7 +31,9 @@ def check_trunk(template: str) -> str:
     match = _TEMPLATE.fullmatch(template)
     if not match or int(match["port"] or 5060) > 65535:
         raise CampaignError(
-            f"{template!r} is no trunk", hint="write it as sip:{number}@host:port, with {number} as it stands"
+            "{template!r} is no trunk",
+            hint="write it as sip:{{number}}@host:port, with {{number}} as it stands",
+            template=template,
         )
     return template
 
@@ -78,7 +80,7 @@ def check(trunk: Trunk) -> Trunk:
         if is_wrong
     ]
     if wrong:
-        raise CampaignError(f"trunk {trunk.name!r}: {'; '.join(wrong)}")
+        raise CampaignError("trunk {trunk!r}: {wrong}", trunk=trunk.name, wrong="; ".join(wrong))
     return trunk
 
 
@@ -90,7 +92,7 @@ def call_uri(template: str, number: str) -> str:
 def trunk_uri(trunk: Trunk, number: str) -> str:
     """Return the SIP URI that calls an E.164 number through a trunk. Raises CampaignError."""
     if not dialable(trunk, number):
-        raise CampaignError(f"trunk {trunk.name} may not dial this number")
+        raise CampaignError("trunk {trunk} may not dial this number", trunk=trunk.name)
     transport = "" if trunk.transport is Transport.UDP else f";transport={trunk.transport.value}"
     return f"sip:{trunk.dial_prefix}{_written(trunk.number_format, _checked(number))}@{trunk.host}{transport}"
 
@@ -106,7 +108,11 @@ def shown_number(trunk: Trunk, wanted: str) -> str:
         return wanted
     if wanted and wanted not in trunk.caller_ids:
         raise CampaignError(
-            f"trunk {trunk.name} may not show {wanted}", hint=f"one of {', '.join(trunk.caller_ids)}"
+            "trunk {trunk} may not show {wanted}",
+            hint="one of {numbers}",
+            trunk=trunk.name,
+            wanted=wanted,
+            numbers=trunk.caller_ids,
         )
     return wanted or trunk.caller_ids[0]
 

@@ -46,7 +46,9 @@ def parse_week(text: str) -> Week:
             for day in _days(days.strip()):
                 week[day] = tuple(sorted({*week[day], *parsed}))
         except ValueError as error:
-            raise CampaignError(f"the hours can not be read: {error}", hint=_HINT) from error
+            raise CampaignError(
+                "the hours can not be read: {error}", hint=_HINT, error=error, text=text
+            ) from error
     if not any(week.values()):
         raise CampaignError("the hours are empty", hint=_HINT)
     return week

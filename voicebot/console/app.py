@@ -12,7 +12,7 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 import voicebot
-from voicebot.console import pages
+from voicebot.console import lost, pages
 from voicebot.console.api.app import PATH, api
 from voicebot.console.auth.gate import Gate
 from voicebot.console.auth.login import SignIn
@@ -55,7 +55,9 @@ def build(house: House) -> FastAPI:
         return {"status": "ok"}
 
     app.mount(PATH, api(house))
-    pages.register(Pages(house))
+    ours = Pages(house)
+    pages.register(ours)
+    lost.register(ours)
     # Uploads show a spinner of their own; Quasar's bar has no name for screen readers.
     nicegui_app.config.quasar_config["loadingBar"]["skipHijack"] = True
     # NiceGUI compresses nothing here: the shield must see pages before they are compressed.

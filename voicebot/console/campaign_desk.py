@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from voicebot import bootstrap
 from voicebot.campaign import importer, management
 from voicebot.console.house import House
+from voicebot.console.problems import in_words
 from voicebot.domain.campaign import Campaign, CampaignStatus, Mode
 from voicebot.domain.errors import CampaignError, DataError
 from voicebot.domain.ids import uuid7
@@ -26,6 +29,8 @@ CHANGES: Mapping[str, tuple[CampaignStatus, ...]] = {
     "stop": (CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.DRAINING),
 }
 LONGEST_NAME = 200
+LONGEST_FILE_NAME = 60
+_ODD = re.compile(r"[^\w.-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +112,16 @@ def check_upload(name: str, path: Path) -> None:
     """Refuse what is no list of contacts. Raises DataError."""
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES:
-        raise DataError(f"{suffix or 'this'} is no list of contacts", hint=f"upload {', '.join(SUFFIXES)}")
+        raise DataError(
+            "{kind} is no list of contacts" if suffix else "a file without a kind is no list of contacts",
+            hint="upload {kinds}",
+            kind=suffix,
+            kinds=SUFFIXES,
+        )
     if path.stat().st_size > LARGEST_UPLOAD:
-        raise DataError("the file is too large", hint=f"at most {LARGEST_UPLOAD >> 20} MiB; split it")
+        raise DataError(
+            "the file is too large", hint="at most {megabytes} MiB; split it", megabytes=LARGEST_UPLOAD >> 20
+        )
     with path.open("rb") as file:
         head = file.read(4096)
     zipped = head.startswith(b"PK\x03\x04")
@@ -117,15 +129,24 @@ def check_upload(name: str, path: Path) -> None:
         raise DataError("the file is not what its name says", hint="save it as CSV (UTF-8 or GB18030) again")
 
 
-def filled(house: House, campaign: Campaign, path: Path, actor: str) -> importer.Imported:
-    """Add the contacts of an uploaded file; unusable rows go beside it. Raises DataError."""
+def filled(house: House, campaign: Campaign, path: Path, actor: str, language: str) -> importer.Imported:
+    """Add the contacts of an uploaded file; unusable rows go beside it, with reasons. Raises DataError."""
     return importer.import_contacts(
-        house.database, house.vault, campaign, path, errors_file=path.with_suffix(".errors.csv"), actor=actor
+        house.database,
+        house.vault,
+        campaign,
+        path,
+        errors_file=path.with_suffix(".errors.csv"),
+        actor=actor,
+        words=partial(in_words, language=language),
     )
 
 
-def upload_folder(house: House) -> Path:
-    """Return where uploads lie while they are read, readable by us alone."""
-    folder = house.settings.home / "uploads"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+def upload_place(house: House, name: str) -> Path:
+    """Return where an upload lies while it is read: a folder of its own, readable by us alone.
+
+    Messages name the file, so it keeps its name as far as that does no harm.
+    """
+    folder = house.settings.home / "uploads" / str(uuid7())
+    folder.mkdir(mode=0o700, parents=True)
+    return folder / (_ODD.sub("_", name)[-LONGEST_FILE_NAME:].lstrip(".") or "list")

@@ -25,7 +25,9 @@ def read(query: Mapping[str, str], zone: str) -> OutcomeFilter:
             until=_day(query.get("until", ""), zone, after=True),
         )
     except ValueError as error:
-        raise DataError(f"the filter can not be read: {error}", hint="remove it and choose again") from error
+        raise DataError(
+            "the filter can not be read: {error}", hint="remove it and choose again", error=error
+        ) from error
 
 
 def written(values: Mapping[str, str]) -> str:

@@ -113,6 +113,7 @@ def failure(visitor: Visitor, error: VoicebotError) -> None:
     log.warning("page failed", error=type(error).__name__)
     with ui.card().classes("vb-card").props("role=alert"):
         ui.label(visitor.t("frame.failed")).classes("vb-title")
-        ui.label(str(error))
-        if error.hint:
-            ui.label(error.hint).classes("vb-quiet")
+        what, mend = visitor.worded(error)
+        ui.label(what)
+        if mend:
+            ui.label(mend).classes("vb-quiet")

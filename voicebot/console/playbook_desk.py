@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import tempfile
 from pathlib import Path
 
 from voicebot.console.house import House
-from voicebot.dialogue.playbook import load
+from voicebot.dialogue.playbook import parse
 from voicebot.domain.errors import PlaybookError
 from voicebot.domain.script import Playbook
 from voicebot.registry.resources import playbooks_dir
@@ -25,18 +24,12 @@ def text_of(house: House, playbook_id: str) -> str:
         file = folder / f"{playbook_id}.yaml"
         if file.parent == folder and file.is_file():
             return file.read_text("utf-8")
-    raise PlaybookError(f"{playbook_id} has no text", hint="put its YAML file back")
+    raise PlaybookError("{playbook_id} has no text", hint="put its YAML file back", playbook_id=playbook_id)
 
 
 def checked(text: str) -> Playbook:
     """Return the playbook that a text describes. Raises PlaybookError with every mistake."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "playbook.yaml"
-        file.write_text(text, "utf-8")
-        try:
-            return load(file)
-        except PlaybookError as error:
-            raise PlaybookError(error.detail.replace(str(file), "playbook.yaml"), hint=error.hint) from error
+    return parse(text, "playbook.yaml")
 
 
 def saved(house: House, playbook_id: str, text: str) -> Playbook:
@@ -46,7 +39,12 @@ def saved(house: House, playbook_id: str, text: str) -> Playbook:
     """
     playbook = checked(text)
     if playbook.id != playbook_id:
-        raise PlaybookError(f"the text calls itself {playbook.id}", hint=f"its id must stay {playbook_id}")
+        raise PlaybookError(
+            "the text calls itself {playbook}",
+            hint="its id must stay {playbook_id}",
+            playbook=playbook.id,
+            playbook_id=playbook_id,
+        )
     folder = own_folder(house)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{playbook_id}.yaml"

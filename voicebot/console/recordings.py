@@ -90,6 +90,7 @@ async def sound_of(house: House, key: str) -> bytes:
         return await asyncio.to_thread(house.recordings.wav, key)
     except StoreError as error:
         raise DataError(
-            f"this call has no recording that can be heard ({error.detail})",
-            hint=error.hint or "it was not recorded, or its time to be kept is over",
+            "this call has no recording that can be heard ({why})",
+            hint="it was not recorded, or its time to be kept is over",
+            why=error.what,
         ) from error

@@ -42,7 +42,9 @@ class Rehearsals:
         chosen = personas.choose(rehearsal.customers(), list(people) or list(rehearsal.QUICK))
         if len(self._running) >= MOST:
             raise CapacityError(
-                f"{MOST} rehearsals run already", hint="wait until one has ended: it takes a minute or two"
+                "{most} rehearsals run already",
+                hint="wait until one has ended: it takes a minute or two",
+                most=MOST,
             )
         house = self._house
         phone = rehearsal.phone_of_customers(house.settings.home / "logs" / "rehearsal")

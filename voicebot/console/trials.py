@@ -76,7 +76,9 @@ class Trials:
         Raises CapacityError if no line is free, PlaybookError, ChildError.
         """
         if len(self._trials) >= MOST:
-            raise CapacityError(f"{MOST} people try the bot already", hint="wait until one of them has ended")
+            raise CapacityError(
+                "{most} people try the bot already", hint="wait until one of them has ended", most=MOST
+            )
         playbook = await asyncio.to_thread(self._house.playbooks.get, playbook_id)
         campaign_id, worker = await self._house.query(
             lambda session: (_campaign(session, playbook_id, playbook.title), _free(session))

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from nicegui import ui
 
 from voicebot.console.house import House
+from voicebot.console.problems import worded
 from voicebot.console.words import known, said, section
 from voicebot.domain.errors import VoicebotError
 from voicebot.domain.users import Right, User, UserSession
@@ -52,6 +53,10 @@ class Visitor:
         """Return value -> the visitor's word for a part of the domain."""
         return section(name, self.user.language)
 
+    def worded(self, error: VoicebotError) -> tuple[str, str]:
+        """Return what was wrong and what to do about it, in the visitor's language."""
+        return worded(error, self.user.language)
+
     def may(self, right: Right) -> bool:
         """Return whether the page may offer something. `act` checks again when it is done."""
         return self.user.may(right)
@@ -87,9 +92,9 @@ class Visitor:
     def _require(self, session: Transaction, right: Right | None) -> None:
         still = UserSessionRepository(session).by_id(self.session.id, datetime.now(UTC))
         if still is None:
-            raise ForbiddenError(self.t("frame.signed_out"))
+            raise ForbiddenError("you are signed out", hint="sign in again")
         if right is not None and not still.user.may(right):
-            raise ForbiddenError(right.value, hint=self.t("frame.forbidden"))
+            raise ForbiddenError("your role lacks: {right}", hint="ask an administrator", right=right)
 
     async def still_signed_in(self) -> bool:
         """Return whether the session still holds."""
@@ -109,6 +114,7 @@ class Visitor:
             try:
                 await handler(*args, **kwargs)
             except VoicebotError as error:
-                ui.notify(f"{error}  {error.hint}".strip(), type="negative", multi_line=True, timeout=8000)
+                what, mend = self.worded(error)
+                ui.notify(f"{what}  {mend}".strip(), type="negative", multi_line=True, timeout=8000)
 
         return safe

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from voicebot.dialogue.located import Path
 from voicebot.dialogue.schema import BY_RULE, PlaybookModel, ScriptModel
+from voicebot.domain.errors import Told
 from voicebot.domain.script import ANY_SCENE, Action
 
 MAX_HANZI = 80  # longer is no telephone talk: about 18 s of speech
@@ -22,12 +23,13 @@ class Mistake:
     """One thing wrong in a playbook."""
 
     path: Path
-    what: str
-    mend: str
+    what: Told
+    mend: Told
 
-    def __str__(self) -> str:
-        where = ".".join(str(part) for part in self.path)
-        return f"{where}: {self.what} → {self.mend}"
+
+def mistake(path: Path, what: str, mend: str, **values: object) -> Mistake:
+    """Return a mistake: where, what is wrong and what to do, with {names} of values."""
+    return Mistake(path, Told(what, values), Told(mend, values))
 
 
 def lint(model: PlaybookModel) -> Iterator[Mistake]:
@@ -45,13 +47,14 @@ def lint(model: PlaybookModel) -> Iterator[Mistake]:
         yield from _links(path, script, model, known)
         for index, need in enumerate(script.needs):
             if need not in goals:
-                yield Mistake(
+                yield mistake(
                     (*path, "needs", index),
-                    f"no script reaches the goal {need}",
+                    "no script reaches the goal {goal}",
                     "name it as a script's goal",
+                    goal=need,
                 )
         if not script.examples and script.act not in BY_RULE and path[-1] not in reached:
-            yield Mistake(
+            yield mistake(
                 path, "nothing leads here: no examples, no answer, no role", "add customer lines as examples"
             )
         yield from _turns(path, script)
@@ -59,10 +62,12 @@ def lint(model: PlaybookModel) -> Iterator[Mistake]:
     yield from _rating(model, known)
     for slot in model.defaults:
         if slot not in model.slots:
-            yield Mistake(("defaults", slot), f"{slot} is not declared", "declare it under slots")
+            yield mistake(("defaults", slot), "{slot} is not declared", "declare it under slots", slot=slot)
     for key, target in model.keys.items():
         if target not in known:
-            yield Mistake(("keys", key), f"there is no script {target}", "name an existing script")
+            yield mistake(
+                ("keys", key), "there is no script {script}", "name an existing script", script=target
+            )
 
 
 def _scripts(model: PlaybookModel) -> Iterator[tuple[Path, ScriptModel]]:
@@ -78,28 +83,33 @@ def _duplicates(scripts: list[tuple[Path, ScriptModel]]) -> Iterator[Mistake]:
     examples: dict[str, str | int] = {}
     for path, script in scripts:
         if path[-1] in seen:
-            yield Mistake(path, f"the script id {path[-1]} is used twice", "rename one of them")
+            yield mistake(path, "the script id {script} is used twice", "rename one of them", script=path[-1])
         seen.add(path[-1])
         for index, line in enumerate(script.examples):
             other = examples.setdefault(line, path[-1])
             if other != path[-1]:
-                yield Mistake(
+                yield mistake(
                     (*path, "examples", index),
-                    f"{line} is an example of {other} too",
+                    "{line} is an example of {other} too",
                     "keep it where it fits",
+                    line=line,
+                    other=other,
                 )
 
 
 def _agenda(model: PlaybookModel, known: dict[str | int, ScriptModel], goals: set[str]) -> Iterator[Mistake]:
     for index, key in enumerate(model.agenda):
         if key not in known:
-            yield Mistake(("agenda", index), f"there is no script {key}", "name an existing script")
+            yield mistake(
+                ("agenda", index), "there is no script {script}", "name an existing script", script=key
+            )
     for index, outcome in enumerate(model.outcomes):
         if outcome.goal not in goals:
-            yield Mistake(
+            yield mistake(
                 ("outcomes", index),
-                f"no script reaches the goal {outcome.goal}",
+                "no script reaches the goal {goal}",
                 "name it as a script's goal",
+                goal=outcome.goal,
             )
 
 
@@ -108,42 +118,48 @@ def _rating(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterat
         return
     script = known.get(model.rating.script)
     if script is None or script.act != "rate" or script.action is not Action.SAY:
-        yield Mistake(
+        yield mistake(
             ("rating", "script"),
-            f"{model.rating.script} is no question for a rating",
+            "{script} is no question for a rating",
             "name a script with act: rate that does not end the call",
+            script=model.rating.script,
         )
         return
     for name in model.rating.scores:
         if name not in script.answers:
-            yield Mistake(
+            yield mistake(
                 ("rating", "scores", name),
-                f"there is no answer {name}",
-                f"use one of {_names(script.answers)}",
+                "there is no answer {name}",
+                "use one of {names}",
+                name=name,
+                names=tuple(script.answers),
             )
     for name in script.answers:
         if name not in model.rating.scores:
-            yield Mistake(
-                ("rating", "scores"), f"the answer {name} has no score", "say what it counts, 0-100"
+            yield mistake(
+                ("rating", "scores"), "the answer {name} has no score", "say what it counts, 0-100", name=name
             )
 
 
 def _scenes(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterator[Mistake]:
     for scene_id, scene in model.scenes.items():
         if scene_id == ANY_SCENE:
-            yield Mistake(("scenes", scene_id), "* is no scene", "put its scripts under anywhere")
+            yield mistake(("scenes", scene_id), "* is no scene", "put its scripts under anywhere")
         for index, following in enumerate(scene.next):
             if following not in model.scenes:
-                yield Mistake(
+                yield mistake(
                     ("scenes", scene_id, "next", index),
-                    f"there is no scene {following}",
-                    f"use one of {_names(model.scenes)}",
+                    "there is no scene {scene}",
+                    "use one of {names}",
+                    scene=following,
+                    names=tuple(model.scenes),
                 )
         if scene.default and scene.default not in known:
-            yield Mistake(
+            yield mistake(
                 ("scenes", scene_id, "default"),
-                f"there is no script {scene.default}",
+                "there is no script {script}",
                 "name an existing script",
+                script=scene.default,
             )
 
 
@@ -151,7 +167,9 @@ def _roles(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterato
     for role, value in model.roles:
         for key in (value,) if isinstance(value, str) else value:
             if key not in known and (key or role != "voicemail"):
-                yield Mistake(("roles", role), f"there is no script {key}", "name an existing script")
+                yield mistake(
+                    ("roles", role), "there is no script {script}", "name an existing script", script=key
+                )
     for role, action in (
         ("give_up", Action.HANG_UP),
         ("farewell", Action.HANG_UP),
@@ -161,10 +179,15 @@ def _roles(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterato
     ):
         script = known.get(getattr(model.roles, role))
         if script and script.action != action:
-            yield Mistake(("roles", role), f"its script must have action: {action}", "add that to the script")
+            yield mistake(
+                ("roles", role),
+                "its script must have action: {action}",
+                "add that to the script",
+                action=action,
+            )
     no_more = known.get(model.roles.do_not_call)
     if no_more and not no_more.do_not_call:
-        yield Mistake(
+        yield mistake(
             ("roles", "do_not_call"), "its script records no refusal", "add do_not_call: true to the script"
         )
 
@@ -180,21 +203,24 @@ def _announcement(
         if wording_path[-2:-1] == ("reprompt",) or _announces(text, model):
             continue
         if model.company not in text:
-            yield Mistake(
-                wording_path, f"the announcement must name {model.company}", "say the company's name"
+            yield mistake(
+                wording_path,
+                "the announcement must name {company}",
+                "say the company's name",
+                company=model.company,
             )
         if not any(word in text for word in _ROBOT):
-            yield Mistake(
-                wording_path, "the announcement must say that a robot speaks", f"say {_names(_ROBOT)}"
+            yield mistake(
+                wording_path, "the announcement must say that a robot speaks", "say {names}", names=_ROBOT
             )
         if "录音" not in text:
-            yield Mistake(wording_path, "the announcement must say that the call is recorded", "say 录音")
+            yield mistake(wording_path, "the announcement must say that the call is recorded", "say 录音")
     yield from _protected(path, script, model)
     if model.roles.opening != model.roles.announcement:
         opening = known.get(model.roles.opening)
         follows = {answer.then for answer in opening.answers.values()} if opening else set()
         if opening and follows != {model.roles.announcement}:
-            yield Mistake(
+            yield mistake(
                 ("roles", "announcement"),
                 "the announcement must be the opening, or follow every answer to it",
                 "use one script for both",
@@ -204,9 +230,9 @@ def _announcement(
 def _protected(path: Path, script: ScriptModel, model: PlaybookModel) -> Iterator[Mistake]:
     """Check that nobody can talk the announcement short."""
     if not script.protected:
-        yield Mistake(path, "the announcement may not be interrupted", "add protected: true")
+        yield mistake(path, "the announcement may not be interrupted", "add protected: true")
     elif isinstance(script.protected, str) and not _announces(script.protected, model):
-        yield Mistake(
+        yield mistake(
             (*path[:-1], "protected"),
             "company, robot and recording may not be interrupted",
             "protect the words that say them, or write protected: true",
@@ -233,25 +259,32 @@ def _texts(path: Path, script: ScriptModel, model: PlaybookModel) -> Iterator[Mi
         spoken = _SLOT.sub("", text)
         for slot in _SLOT.findall(text):
             if slot not in model.slots:
-                yield Mistake(where, f"the slot {{{slot}}} is not declared", "declare it under slots")
+                yield mistake(
+                    where, "the slot {{{slot}}} is not declared", "declare it under slots", slot=slot
+                )
         if _BRACE.search(spoken):
-            yield Mistake(where, "a brace without its partner", "write slots as {name}")
+            yield mistake(where, "a brace without its partner", "write slots as {name}")
             continue
         odd = sorted(set(_SPEAKABLE.sub("", spoken)))
         if odd:
-            yield Mistake(
+            yield mistake(
                 where,
-                f"{' '.join(odd)} can not be spoken",
+                "{odd} can not be spoken",
                 "write numbers, letters and symbols as they are said, in hanzi, with Chinese punctuation",
+                odd=" ".join(odd),
             )
         if len(spoken) > MAX_HANZI:
-            yield Mistake(
-                where, f"{len(spoken)} characters", f"shorten it to {MAX_HANZI}: it is heard, not read"
+            yield mistake(
+                where,
+                "{count} characters",
+                "shorten it to {most}: it is heard, not read",
+                count=len(spoken),
+                most=MAX_HANZI,
             )
     wordings = [script.text, *script.variants]
     usable = [text for text in wordings if not set(_SLOT.findall(text)) - set(model.defaults)]
     if not usable:
-        yield Mistake(
+        yield mistake(
             (*path, "text"),
             "every wording needs a slot that may be missing",
             "add a variant without it, or a default",
@@ -262,15 +295,20 @@ def _links(
     path: Path, script: ScriptModel, model: PlaybookModel, known: dict[str | int, ScriptModel]
 ) -> Iterator[Mistake]:
     if script.next_scene and script.next_scene not in model.scenes:
-        yield Mistake(
+        yield mistake(
             (*path, "next_scene"),
-            f"there is no scene {script.next_scene}",
-            f"use one of {_names(model.scenes)}",
+            "there is no scene {scene}",
+            "use one of {names}",
+            scene=script.next_scene,
+            names=tuple(model.scenes),
         )
     for name, answer in script.answers.items():
         if answer.then and answer.then not in known:
-            yield Mistake(
-                (*path, "answers", name), f"there is no script {answer.then}", "name an existing script"
+            yield mistake(
+                (*path, "answers", name),
+                "there is no script {script}",
+                "name an existing script",
+                script=answer.then,
             )
 
 
@@ -278,11 +316,15 @@ def _turns(path: Path, script: ScriptModel) -> Iterator[Mistake]:
     """Check what a script says about keys and about being interrupted."""
     for key, name in script.keys.items():
         if name not in script.answers:
-            yield Mistake(
-                (*path, "keys", key), f"there is no answer {name}", f"use one of {_names(script.answers)}"
+            yield mistake(
+                (*path, "keys", key),
+                "there is no answer {name}",
+                "use one of {names}",
+                name=name,
+                names=tuple(script.answers),
             )
     if isinstance(script.protected, str) and not script.text.startswith(script.protected):
-        yield Mistake(
+        yield mistake(
             (*path, "protected"), "the text does not begin with these words", "copy its first sentences"
         )
 
@@ -296,7 +338,3 @@ def _reached_without_examples(model: PlaybookModel, known: dict[str | int, Scrip
     for script in known.values():
         reached |= {answer.then for answer in script.answers.values()}
     return reached
-
-
-def _names(keys: Iterable[str]) -> str:
-    return ", ".join(keys)

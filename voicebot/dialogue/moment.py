@@ -101,4 +101,9 @@ Rule = Callable[[Moment], Reply | None]
 def why(best: choice.Scored) -> str:
     """Return in words why a candidate leads."""
     factors = "".join(f"，{name}×{value:g}" for name, value in best.factors if value != 1.0)
-    return f"候选 {best.script.id}：概率{best.candidate.probability:.2f}{factors}"
+    return f"候选 {best.script.id}：{chance(best.candidate.probability)}{factors}"
+
+
+def chance(probability: float) -> str:
+    """Return a candidate's probability in words: two digits of less than a hundredth say nothing."""
+    return f"概率{probability:.2f}" if probability >= 0.01 else "可能性低"

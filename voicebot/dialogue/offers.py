@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from voicebot.dialogue import wording
+from voicebot.dialogue.moment import chance
 from voicebot.domain.dialogue import Decision, DialogueState
 from voicebot.domain.errors import PlaybookError
 from voicebot.domain.people import SuggestedScript
@@ -43,6 +44,6 @@ def offers(
             text = wording.word(script, decision.style, values, playbook, seed)
         except PlaybookError:
             continue  # a slot has no value: not sayable to this customer
-        reason = f"候选：概率{candidate.probability:.2f}"
+        reason = f"候选：{chance(candidate.probability)}"
         found.append(SuggestedScript(script.id, text, candidate.probability, reason, decision.style))
     return tuple(found)

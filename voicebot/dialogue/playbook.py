@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from voicebot.dialogue import located
 from voicebot.dialogue.answers import phrases_of
-from voicebot.dialogue.lint import Mistake, lint
+from voicebot.dialogue.lint import Mistake, lint, mistake
 from voicebot.dialogue.schema import PlaybookModel, ScriptModel
-from voicebot.domain.errors import PlaybookError
+from voicebot.domain.errors import Lines, PlaybookError, Told
 from voicebot.domain.script import ANY_SCENE, Answer, GoalOutcome, Playbook, Rating, Scene, Script
 
 _TOLD = 30  # mistakes shown at once
@@ -28,7 +28,9 @@ def load(path: Path) -> Playbook:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PlaybookError(f"{path} can not be read ({error})", hint="give a UTF-8 YAML file") from error
+        raise PlaybookError(
+            "{path} can not be read ({why})", hint="give a UTF-8 YAML file", path=path, why=error
+        ) from error
     return parse(text, str(path))
 
 
@@ -41,10 +43,14 @@ def parse(text: str, name: str) -> Playbook:
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", "") or str(error)
         raise PlaybookError(
-            f"{name}:{line}: not YAML: {problem}", hint="mend the indentation, colon or bracket there"
+            "{name}:{line}: not YAML: {problem}",
+            hint="mend the indentation, colon or bracket there",
+            name=name,
+            line=line,
+            problem=problem,
         ) from error
     mistakes = [
-        Mistake(path, "this key stands here twice", "rename or remove one") for path in source.duplicates
+        mistake(path, "this key stands here twice", "rename or remove one") for path in source.duplicates
     ]
     try:
         model = PlaybookModel.model_validate(source.data)
@@ -60,22 +66,50 @@ def parse(text: str, name: str) -> Playbook:
 def _shape_mistakes(error: ValidationError) -> Iterator[Mistake]:
     for problem in error.errors():
         path = tuple(part for part in problem["loc"] if part != "[key]")
-        what, mend = problem["msg"], "see the comment at the head of consumer_loan.yaml for the format"
-        if problem["type"] == "missing":
-            what, mend, path = f"{path[-1]} is missing", f"add {path[-1]}:", path[:-1]
-        elif problem["type"] == "extra_forbidden":
-            what, mend = f"{path[-1]} is not a key of this place", "check its spelling and indentation"
-        yield Mistake(path, what, mend)
+        match problem["type"]:
+            case "missing":
+                yield mistake(path[:-1], "{key} is missing", "add {key}:", key=path[-1])
+            case "extra_forbidden":
+                yield mistake(
+                    path,
+                    "{key} is not a key of this place",
+                    "check its spelling and indentation",
+                    key=path[-1],
+                )
+            case _:
+                yield mistake(
+                    path,
+                    "{problem}",
+                    "see the comment at the head of consumer_loan.yaml for the format",
+                    problem=problem["msg"],
+                )
 
 
 def _error(name: str, source: located.Located, mistakes: list[Mistake]) -> PlaybookError:
-    ordered = sorted({(source.line(mistake.path), str(mistake)) for mistake in mistakes})
-    lines = [f"{name}:{line}: {told}" for line, told in ordered[:_TOLD]]
-    if len(ordered) > _TOLD:
-        lines.append(f"and {len(ordered) - _TOLD} more")
-    count = f"{len(ordered)} mistake" + ("s" if len(ordered) > 1 else "")
+    found = {
+        (source.line(one.path), str(told)): told for one in mistakes for told in (_line(name, source, one),)
+    }
+    lines = [found[place] for place in sorted(found)]
+    more = (Told("and {count} more", {"count": len(lines) - _TOLD}),) if len(lines) > _TOLD else ()
     return PlaybookError(
-        "\n".join([count, *lines]), hint=f"mend these lines, then: voicebot playbook check {name}"
+        "{count} mistake\n{lines}" if len(lines) == 1 else "{count} mistakes\n{lines}",
+        hint="mend these lines, then: voicebot playbook check {name}",
+        count=len(lines),
+        lines=Lines((*lines[:_TOLD], *more)),
+        name=name,
+    )
+
+
+def _line(name: str, source: located.Located, one: Mistake) -> Told:
+    return Told(
+        "{name}:{line}: {path}: {what} → {mend}",
+        {
+            "name": name,
+            "line": source.line(one.path),
+            "path": ".".join(map(str, one.path)),
+            "what": one.what,
+            "mend": one.mend,
+        },
     )
 
 

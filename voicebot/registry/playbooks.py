@@ -57,8 +57,11 @@ class PlaybookDirectories:
                 if kept := self._kept(playbook_id, version):
                     return kept
                 raise PlaybookError(
-                    f"{playbook_id} {version} is gone, the file now holds {playbook.version}",
+                    "{playbook_id} {version} is gone, the file now holds {other}",
                     hint="put the old file back, or begin the call again",
+                    playbook_id=playbook_id,
+                    version=version,
+                    other=playbook.version,
                 )
             return playbook
 
@@ -81,7 +84,10 @@ class PlaybookDirectories:
             playbook = self._load(path)
             if playbook.id != playbook_id:
                 raise PlaybookError(
-                    f"{path} calls itself {playbook.id}", hint=f"name the file {playbook.id}.yaml"
+                    "{path} calls itself {playbook}",
+                    hint="name the file {playbook}.yaml",
+                    path=path,
+                    playbook=playbook.id,
                 )
             self._stamps[path], self._newest[path] = stamp, playbook
             self._versions[playbook.id, playbook.version] = playbook
@@ -95,5 +101,9 @@ class PlaybookDirectories:
             # An id comes from a SIP header: it must stay a plain name inside the directory.
             if path.parent == directory and path.is_file():
                 return path
-        known = ", ".join(self.ids()) or "none"
-        raise PlaybookError(f"there is no playbook {playbook_id}", hint=f"known playbooks: {known}")
+        raise PlaybookError(
+            "there is no playbook {playbook_id}",
+            hint="known playbooks: {known}",
+            playbook_id=playbook_id,
+            known=tuple(self.ids()) or "none",
+        )

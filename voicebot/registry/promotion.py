@@ -30,7 +30,12 @@ def waiting(home: Path, name: str, version: str) -> Path:
     """Return where a candidate, or a version that was taken back, lies. Raises ModelError."""
     places = [home / place / name / version for place in (CANDIDATES, RETIRED)]
     if not models.is_version(version) or not any(place.is_dir() for place in places):
-        raise ModelError(f"no candidate {name} {version}", hint="voicebot models candidates lists them")
+        raise ModelError(
+            "no candidate {name} {version}",
+            hint="voicebot models candidates lists them",
+            name=name,
+            version=version,
+        )
     return next(place for place in places if place.is_dir())
 
 
@@ -50,15 +55,17 @@ def roll_back(home: Path, name: str, version: str = "") -> Path:
     found = [path for path in own if path.parent.name == name and version in {"", path.name}]
     if not found:
         raise ModelError(
-            f"no {name} {version or 'model'} was trained here".replace("  ", " "),
+            "no {name} {version} was trained here",
             hint="a shipped model can not be taken back",
+            name=name,
+            version=version or "model",
         )
     return _move(found[0], home / RETIRED / name / found[0].name)
 
 
 def _move(source: Path, target: Path) -> Path:
     if target.exists():
-        raise ModelError(f"{target} is there already", hint="take that version back first")
+        raise ModelError("{path} is there already", hint="take that version back first", path=target)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(source, target)
     return target

@@ -10,8 +10,9 @@ import grpc
 
 from voicebot import codec
 from voicebot.domain.call import CallEvent, CallRecord, CallRequest, Delivery, LineStatus, Overheard, Turn
-from voicebot.domain.errors import CapacityError, TelephonyError
+from voicebot.domain.errors import CapacityError, TelephonyError, VoicebotError
 from voicebot.domain.people import Suggestion, TakeoverKind, TakeoverUpdate
+from voicebot.rpc.errors import remote_error
 from voicebot.rpc.generated import line_pb2, line_pb2_grpc
 
 TIMEOUT_S = 5.0
@@ -99,14 +100,16 @@ class LineClient:
         try:
             yield
         except grpc.aio.AioRpcError as error:
-            detail, _, hint = (error.details() or error.code().name).partition("\n")
+            kind: type[VoicebotError] = TelephonyError
             if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
-                raise CapacityError(detail, hint=hint) from None
+                kind = CapacityError
             if error.code() == grpc.StatusCode.UNAVAILABLE:
                 raise TelephonyError(
-                    f"no line worker answers at {self._address}", hint="is it running? see voicebot doctor"
+                    "no line worker answers at {address}",
+                    hint="is it running? see voicebot doctor",
+                    address=self._address,
                 ) from None
-            raise TelephonyError(detail, hint=hint) from None
+            raise remote_error(kind, error) from None
 
 
 def _event(event: line_pb2.Event) -> CallEvent:

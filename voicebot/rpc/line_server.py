@@ -13,6 +13,7 @@ from voicebot.domain.call import CallEvent, CallRequest, Delivery
 from voicebot.domain.errors import CapacityError, TelephonyError, VoicebotError
 from voicebot.domain.people import TakeoverKind
 from voicebot.domain.ports import LineControl
+from voicebot.rpc.errors import error_metadata
 from voicebot.rpc.generated import line_pb2, line_pb2_grpc
 
 log = structlog.get_logger()
@@ -178,4 +179,4 @@ def _event(event: CallEvent) -> line_pb2.Event:
 
 async def _abort(context: Context, error: VoicebotError) -> None:
     code = _CODES.get(type(error), grpc.StatusCode.INTERNAL)
-    await context.abort(code, f"{error.detail}\n{error.hint}")
+    await context.abort(code, error.detail, error_metadata(error))

@@ -36,7 +36,12 @@ def grade(
     turn = next((row for row in detail.turns if row["seq"] == seq), None)
     script_id = said_script(turn) if turn is not None else ""
     if not script_id:
-        raise DataError(f"there is no script in turn {seq} of this call", hint=f"voicebot calls show {call}")
+        raise DataError(
+            "there is no script in turn {seq} of this call",
+            hint="voicebot calls show {call}",
+            seq=seq,
+            call=call,
+        )
     feedback = FeedbackRepository(session)
     feedback.graded(
         detail.call_id, seq, script_id, mark, actor, now, better_script_id=better_script_id, text=text

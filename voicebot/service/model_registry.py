@@ -55,8 +55,9 @@ def promote(
         known = versions.find(name, version)
         if known is not None and known.manifest.get("files") != dict(manifest.files):
             raise ModelError(
-                f"{manifest.label} is not the one that was registered: its files have other hashes",
+                "{model} is not the one that was registered: its files have other hashes",
                 hint="it was changed or came from elsewhere: train it again",
+                model=manifest.label,
             )
         live = promotion.promote(settings.home, name, version)
         versions.set(_version(manifest, ModelState.LIVE, now, actor, why))

@@ -108,6 +108,10 @@ def choose(people: tuple[Persona, ...], ids: Sequence[str]) -> tuple[Persona, ..
     """Return the personas with these ids, all if none is named. Raises DataError for an unknown id."""
     unknown = sorted(set(ids) - {person.id for person in people})
     if unknown:
-        known = ", ".join(person.id for person in people)
-        raise DataError(f"no persona {', '.join(unknown)}", hint=f"There are: {known}.")
+        raise DataError(
+            "no persona {names}",
+            hint="there are: {known}",
+            names=tuple(unknown),
+            known=tuple(person.id for person in people),
+        )
     return tuple(person for person in people if not ids or person.id in ids)

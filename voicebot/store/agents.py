@@ -61,7 +61,7 @@ class AgentRepository:
             .returning(AgentRow.id)
         ).all()
         if not changed:
-            raise DataError(f"no agent is called {agent_id!r}", hint="save the agent's phone first")
+            raise DataError("there is no agent {agent}", hint="save the agent's phone first", agent=agent_id)
 
     def beat(self, agent_id: str, now: datetime) -> None:
         """The agent's page is open."""

@@ -63,7 +63,7 @@ class ApiTokenRepository:
         if not name or not scopes:
             raise DataError("a token needs a name and at least one right")
         if self._session.scalar(select(ApiTokenRow.id).where(ApiTokenRow.name == name)):
-            raise DataError(f"there is a token {name!r} already", hint="choose another name")
+            raise DataError("there is a token {name!r} already", hint="choose another name", name=name)
         token = PREFIX + secrets.token_urlsafe(32)
         self._session.add(
             ApiTokenRow(

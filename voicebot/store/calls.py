@@ -186,7 +186,9 @@ def row_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise DataError(f"{text!r} is no UUID", hint="ids are made by voicebot; copy one whole") from error
+        raise DataError(
+            "{text!r} is no UUID", hint="ids are made by voicebot; copy one whole", text=text
+        ) from error
 
 
 def _request_columns(request: CallRequest) -> dict[str, Any]:

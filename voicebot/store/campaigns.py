@@ -43,7 +43,9 @@ class CampaignRepository:
     def add(self, campaign: Campaign) -> None:
         """Add a campaign. Raises CampaignError if its name is taken."""
         if self._session.scalar(select(CampaignRow.id).where(CampaignRow.name == campaign.name)):
-            raise CampaignError(f"{campaign.name!r} exists already", hint="choose another name")
+            raise CampaignError(
+                "{campaign!r} exists already", hint="choose another name", campaign=campaign.name
+            )
         values = _columns(campaign) | {"status": campaign.status.value}
         self._session.add(CampaignRow(id=row_id(campaign.id), **values))
         self._session.flush()
@@ -69,7 +71,9 @@ class CampaignRepository:
         found = self._session.scalar(select(CampaignRow).where(_named(name_or_id)))
         if found is None:
             raise CampaignError(
-                f"there is no campaign {name_or_id!r}", hint="voicebot campaign status lists them all"
+                "there is no campaign {name_or_id!r}",
+                hint="voicebot campaign status lists them all",
+                name_or_id=name_or_id,
             )
         return _campaign(found)
 

@@ -69,7 +69,7 @@ class ContactRepository:
         """Return a contact with its number in clear. Raises CampaignError."""
         row = self._session.get(ContactRow, row_id(contact_id))
         if row is None:
-            raise CampaignError(f"there is no contact {contact_id}")
+            raise CampaignError("there is no contact {contact_id}", contact_id=contact_id)
         return contact_of(row, self._vault)
 
     def refuse(self, contact: Contact, code: str, words: str, until: datetime | None, now: datetime) -> None:
@@ -167,7 +167,7 @@ class ContactRepository:
         """Return where a contact stands on its list. Raises CampaignError."""
         row = self._session.get(ContactRow, row_id(contact_id), populate_existing=True)
         if row is None:
-            raise CampaignError(f"there is no contact {contact_id}")
+            raise CampaignError("there is no contact {contact_id}", contact_id=contact_id)
         return _state(row)
 
     def listed(self, campaign_id: str) -> Iterator[tuple[Contact, ContactState]]:

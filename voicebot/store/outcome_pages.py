@@ -64,7 +64,9 @@ class OutcomePages:
         Raises DataError for a cursor or sort that is none.
         """
         if sort not in SORTS:
-            raise DataError(f"outcomes are not sorted by {sort!r}", hint=f"choose of {', '.join(SORTS)}")
+            raise DataError(
+                "outcomes are not sorted by {sort!r}", hint="choose of {known}", sort=sort, known=SORTS
+            )
         query = filtered(outcomes_query(), wanted)
         counted = filtered(select(OutcomeRow.call_id), wanted)
         if number_lookup is not None:
@@ -125,5 +127,5 @@ def contact_of_call(session: Session, call_id: str) -> str:
     """Return the contact whom a call was with, "" if nobody on a list. Raises DataError."""
     found = session.get(CallRow, row_id(call_id))
     if found is None:
-        raise DataError(f"there is no call {call_id}")
+        raise DataError("there is no call {call}", call=call_id)
     return str(found.contact_id) if found.contact_id else ""

@@ -110,8 +110,10 @@ class OutcomeRepository:
     def _resolve(self, given: str) -> UUID:
         if len(given) < MIN_ID_START or not set(given.lower()) <= set("0123456789abcdef-"):
             raise DataError(
-                f"{given!r} is no call id",
-                hint=f"voicebot outcomes lists them; {MIN_ID_START} characters of its begin or end will do",
+                "{given!r} is no call id",
+                hint="voicebot outcomes lists them; {least} characters of its begin or end will do",
+                given=given,
+                least=MIN_ID_START,
             )
         if len(given) == WHOLE_ID and (call := self._session.get(CallRow, row_id(given))):
             return call.id
@@ -119,10 +121,11 @@ class OutcomeRepository:
         query = select(CallRow.id).where(text.startswith(given.lower()) | text.endswith(given.lower()))
         found = self._session.scalars(query.limit(2)).all()
         if len(found) != 1:
-            raise DataError(
-                f"{'more than one call' if found else 'no call'} is named {given}",
-                hint="voicebot outcomes lists them" if not found else "give more of the id",
-            )
+            if found:
+                raise DataError(
+                    "more than one call is named {given}", hint="give more of the id", given=given
+                )
+            raise DataError("no call is named {given}", hint="voicebot outcomes lists them", given=given)
         return found[0]
 
 

@@ -80,10 +80,10 @@ def translated() -> Iterator[None]:
         yield
     except (IntegrityError, SqlDataError) as error:
         kind = type(error.orig).__name__ if error.orig else type(error).__name__
-        raise DataError(f"the database refuses a row ({kind})") from error
+        raise DataError("the database refuses a row ({kind})", kind=kind) from error
     except OperationalError as error:
         first_line = str(error.orig).splitlines()[0] if error.orig else ""
-        raise StoreError(f"the database is away: {first_line}", hint=_HINT) from error
+        raise StoreError("the database is away: {why}", hint=_HINT, why=first_line) from error
     except DBAPIError as error:
         kind = type(error.orig).__name__ if error.orig else type(error).__name__
-        raise StoreError(f"the database refuses a statement ({kind})", hint=_HINT) from error
+        raise StoreError("the database refuses a statement ({kind})", hint=_HINT, kind=kind) from error

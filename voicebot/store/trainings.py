@@ -68,7 +68,9 @@ class TrainingRepository:
         )
         if queue and self._session.scalar(under_way.limit(1)) is not None:
             raise DataError(
-                f"{playbook_id} is being trained already", hint="wait for it: voicebot learn trainings"
+                "{playbook_id} is being trained already",
+                hint="wait for it: voicebot learn trainings",
+                playbook_id=playbook_id,
             )
         row = TrainingRow(
             id=uuid7(), playbook_id=playbook_id, asked_at=now, asked_by=by, promote=promote,
@@ -106,7 +108,9 @@ class TrainingRepository:
         """Return one. Raises DataError."""
         row = self._session.get(TrainingRow, row_id(training_id), populate_existing=True)
         if row is None:
-            raise DataError(f"there is no training {training_id}", hint="voicebot learn trainings")
+            raise DataError(
+                "there is no training {training_id}", hint="voicebot learn trainings", training_id=training_id
+            )
         return _training(row)
 
     def latest(self, playbook_id: str = "", limit: int = 20) -> list[Training]:

@@ -56,7 +56,9 @@ class TrunkRepository:
         row = self._session.get(TrunkRow, name, populate_existing=True)
         if row is None:
             raise CampaignError(
-                f"there is no trunk {name!r}", hint="voicebot trunk list shows them; trunk add makes one"
+                "there is no trunk {name!r}",
+                hint="voicebot trunk list shows them; trunk add makes one",
+                name=name,
             )
         return self._trunk(row)
 

@@ -35,7 +35,7 @@ class UserRepository:
         if not name:
             raise DataError("a user needs a name", hint="choose letters and digits")
         if self._session.scalar(select(UserRow.id).where(UserRow.name == name)):
-            raise DataError(f"there is a user {name!r} already", hint="choose another name")
+            raise DataError("there is a user {name!r} already", hint="choose another name", name=name)
         added = replace(user, id=user.id or str(uuid7()), name=name)
         self._session.add(
             UserRow(
@@ -92,7 +92,7 @@ class UserRepository:
     def _row(self, user_id: str) -> UserRow:
         row = self._session.get(UserRow, row_id(user_id))
         if row is None:
-            raise DataError(f"there is no user {user_id}")
+            raise DataError("there is no user {user_id}", user_id=user_id)
         return row
 
     def _last_admin(self, row: UserRow) -> bool:

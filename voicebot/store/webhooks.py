@@ -50,9 +50,9 @@ class WebhookRepository:
         """Add a webhook; its secret is seen only now. Raises DataError."""
         name, chosen = name.strip(), sorted(set(events))
         if not name or not chosen or Event.TEST in chosen:
-            raise DataError("a webhook needs a name and at least one event", hint=f"of {', '.join(CHOSEN)}")
+            raise DataError("a webhook needs a name and at least one event", hint="of {known}", known=CHOSEN)
         if self._session.scalar(select(WebhookRow.id).where(WebhookRow.name == name)):
-            raise DataError(f"there is a webhook {name!r} already", hint="choose another name")
+            raise DataError("there is a webhook {name!r} already", hint="choose another name", name=name)
         check_url(url)
         secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
         row = WebhookRow(
@@ -91,7 +91,7 @@ class WebhookRepository:
             WebhookDeliveryRow, row_id(delivery_id), with_for_update=True, populate_existing=True
         )
         if row is None:
-            raise DataError(f"there is no delivery {delivery_id}")
+            raise DataError("there is no delivery {delivery_id}", delivery_id=delivery_id)
         return _delivery(row)
 
     def deliveries(
@@ -177,7 +177,11 @@ class WebhookRepository:
             where |= WebhookRow.id == row_id(name_or_id)
         row = self._session.scalar(select(WebhookRow).where(where))
         if row is None:
-            raise DataError(f"there is no webhook {name_or_id!r}", hint="voicebot webhook list shows them")
+            raise DataError(
+                "there is no webhook {name_or_id!r}",
+                hint="voicebot webhook list shows them",
+                name_or_id=name_or_id,
+            )
         return row
 
 

@@ -76,7 +76,9 @@ def user_of(uri: str) -> str:
 def check_uri(uri: str) -> str:
     """Return a SIP URI that is fit to be sent. Raises TelephonyError."""
     if not _SIP_URI.fullmatch(uri):
-        raise TelephonyError(f"{uri!r} is no SIP URI", hint="write it as sip:user@host or sip:user@host:port")
+        raise TelephonyError(
+            "{uri!r} is no SIP URI", hint="write it as sip:user@host or sip:user@host:port", uri=uri
+        )
     return uri
 
 
@@ -97,9 +99,9 @@ def refer_to(uri: str, headers: Mapping[str, str]) -> str:
 def check_header(name: str, value: str) -> tuple[str, str]:
     """Return a header that can not break out of its line. Raises TelephonyError."""
     if not _TOKEN.fullmatch(name):
-        raise TelephonyError(f"{name!r} is no SIP header name")
+        raise TelephonyError("{name!r} is no SIP header name", name=name)
     if len(value) > MAX_VALUE or any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise TelephonyError(f"the value of header {name} is too long or holds control characters")
+        raise TelephonyError("the value of header {name} is too long or holds control characters", name=name)
     return name, value
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 import voicebot
 from voicebot.console.api import (
+    agents,
     calls,
     campaigns,
     do_not_call,
@@ -49,7 +50,7 @@ def api(house: House) -> FastAPI:
     app = FastAPI(
         title="voicebot",
         version=voicebot.__version__,
-        description="Campaigns, contacts, outcomes, calls, feedback, playbooks, learning and webhooks. "
+        description="Campaigns, contacts, outcomes, calls, agents, feedback, playbooks, learning, webhooks. "
         "Every request carries a token made in the console: `Authorization: Bearer vb_…`.",
         docs_url=None,
         redoc_url=None,
@@ -62,6 +63,7 @@ def api(house: House) -> FastAPI:
         rehearsals,
         calls,
         live,
+        agents,
         figures,
         do_not_call,
         playbooks,

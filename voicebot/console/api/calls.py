@@ -18,7 +18,7 @@ from voicebot.service import grading
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.feedback import Feedback, FeedbackRepository
 from voicebot.store.grading import Doubtful
-from voicebot.store.outcome_pages import OutcomePages, contact_of_call
+from voicebot.store.outcome_pages import SORTS, OutcomePages, contact_of_call
 from voicebot.store.outcomes import CallDetail, CallOutcome, OutcomeFilter, OutcomeRepository
 from voicebot.store.session import Transaction
 
@@ -29,6 +29,7 @@ Reveals = Annotated[Caller, Depends(needs(Right.REVEAL_NUMBERS))]
 Grades = Annotated[Caller, Depends(needs(Right.GRADE))]
 CallId = Annotated[str, Path(max_length=36, pattern=r"^[0-9a-f-]+$")]
 _HIDDEN = ("call_id",)
+Sort = Annotated[str, Query(pattern=f"^({'|'.join(SORTS)})$")]
 
 
 @router.get("/outcomes")
@@ -39,14 +40,15 @@ async def list_outcomes(
     intent: Annotated[list[IntentLevel] | None, Query(max_length=6)] = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    sort: Sort = "newest",
     cursor: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.OutcomesOut:
-    """List outcomes, the newest first, a page at a time."""
+    """List outcomes a page at a time. Other orders than by time look at the newest 5,000."""
     wanted = OutcomeFilter(
         campaign or "", tuple(disposition or ()), tuple(intent or ()), schemas.utc(since), schemas.utc(until)
     )
-    page = await caller.query(lambda session: OutcomePages(session).page(wanted, cursor=cursor, size=limit))
+    page = await caller.query(lambda session: OutcomePages(session).page(wanted, sort, cursor, limit))
     return schemas.OutcomesOut(items=[_outcome(outcome) for outcome in page.outcomes], next=page.next)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -13,8 +14,10 @@ from voicebot.console.api.caller import Caller, needs
 from voicebot.console.api.contacts import read_number
 from voicebot.domain.errors import DataError
 from voicebot.domain.users import Right
+from voicebot.store.consents import ConsentRepository
 from voicebot.store.do_not_call import DoNotCallRepository
 from voicebot.store.session import Transaction
+from voicebot.text.redaction import mask_number
 
 router = APIRouter(tags=["do-not-call"])
 Sees = Annotated[Caller, Depends(needs(Right.SEE_CONSENT))]
@@ -49,6 +52,20 @@ async def check_numbers(caller: Sees, given: schemas.Numbers) -> schemas.Numbers
 
     items = await caller.act("look_up_number", "numbers", work, numbers=len(numbers))
     return schemas.NumbersChecked(items=items, refused=refused)
+
+
+@router.post("/consents/check")
+async def check_consent(caller: Sees, given: schemas.OneNumber) -> schemas.ConsentsOut:
+    """Say on which lists a number stands, with what consent. The audit log keeps it masked."""
+    form = phonenumbers.PhoneNumberFormat.E164
+    number = phonenumbers.format_number(read_number(given.number, given.region), form)
+    lookup = caller.house.vault.lookup(number)
+    found = await caller.act(
+        "look_up_number",
+        f"number:{mask_number(number)}",
+        lambda session: ConsentRepository(session).of_number(lookup),
+    )
+    return schemas.ConsentsOut(items=[schemas.ConsentFound(**asdict(one)) for one in found.consents])
 
 
 def _read(given: schemas.Numbers) -> tuple[list[tuple[int, str]], list[schemas.Refused]]:

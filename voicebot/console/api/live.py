@@ -5,17 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Path
+from fastapi import APIRouter, Depends, HTTPException, Path, Query
 from pydantic import BaseModel, Field
 
 from voicebot.console.api import schemas
+from voicebot.console.api.agent_schemas import Whisper
 from voicebot.console.api.caller import Caller, needs
 from voicebot.console.live import LiveCall
 from voicebot.domain.users import Right
+from voicebot.rpc.line_client import LineClient
 
 router = APIRouter(tags=["live"])
 Sees = Annotated[Caller, Depends(needs(Right.SEE_LIVE))]
 Controls = Annotated[Caller, Depends(needs(Right.CONTROL_CALLS))]
+RunningCall = Annotated[schemas.Id, Path()]
 
 
 class LiveCallOut(BaseModel):
@@ -52,17 +55,34 @@ async def list_live(caller: Sees) -> LiveOut:
     return LiveOut(items=[_out(call) for call in calls])
 
 
+@router.post("/live/{call}/whisper")
+async def whisper(caller: Controls, call: RunningCall, whisper: Whisper) -> Done:
+    """Let a supervisor's phone join a call that an agent conducts: it hears both, only the agent hears it."""
+    line = _line(caller, call)
+    await caller.act("whisper", f"call:{call}", lambda session: None)
+    await line.whisper(call, whisper.phone)
+    return Done(call_id=call, asked="whisper")
+
+
 @router.post("/live/{call}/{deed}")
 async def control_call(
-    caller: Controls, call: Annotated[schemas.Id, Path()], deed: Literal["hang-up", "take-over"]
+    caller: Controls,
+    call: RunningCall,
+    deed: Literal["hang-up", "take-over"],
+    agent: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$", description="who takes over")] = "",
 ) -> Done:
-    """End a running call, or hand it to an agent who is ready."""
+    """End a running call, or hand it to the agent named, or to any who is ready."""
+    line = _line(caller, call)
+    await caller.act(deed.replace("-", "_"), f"call:{call}", lambda session: None, agent=agent)
+    await (line.hang_up(call) if deed == "hang-up" else line.take_over(call, agent))
+    return Done(call_id=call, asked=deed)
+
+
+def _line(caller: Caller, call: str) -> LineClient:
     line = caller.house.live.line(call)
     if line is None:
         raise HTTPException(404, f"there is no running call {call}")
-    await caller.act(deed.replace("-", "_"), f"call:{call}", lambda session: None)
-    await (line.hang_up(call) if deed == "hang-up" else line.take_over(call))
-    return Done(call_id=call, asked=deed)
+    return line
 
 
 def _out(call: LiveCall) -> LiveCallOut:

@@ -15,6 +15,7 @@ from voicebot.console.api.people_schemas import (
     AuditOut,
     NewToken,
     NewUser,
+    SignInLink,
     TokenMade,
     TokenOut,
     TokensOut,
@@ -28,6 +29,7 @@ from voicebot.domain.users import Right, User
 from voicebot.store.api_tokens import ApiToken, ApiTokenRepository
 from voicebot.store.audit import AuditEntry, AuditRepository
 from voicebot.store.session import Transaction
+from voicebot.store.user_sessions import UserSessionRepository
 from voicebot.store.users import UserRepository
 
 router = APIRouter(tags=["people"])
@@ -69,6 +71,32 @@ async def change_user(caller: People, user: RowId, change: UserChange) -> UserOu
         **values,
     )
     return _user(changed)
+
+
+@router.post("/users/{user}/password")
+async def set_password(caller: People, user: RowId) -> UserMade:
+    """Give a user another first password, told only now; it must be changed when it is used."""
+    password = random_password()
+    hashed = await asyncio.to_thread(hash_password, password)
+
+    def work(session: Transaction) -> User:
+        users = UserRepository(session)
+        users.set_password(user, hashed, must_change=True)
+        return users.get(user)
+
+    changed = await caller.act("set_password", f"user:{user}", work)
+    return UserMade(**_user(changed).model_dump(), password=password)
+
+
+@router.post("/users/{user}/link")
+async def make_link(caller: People, user: RowId) -> SignInLink:
+    """Make a link that signs a user in once, within the hour. It is told only now."""
+    now = datetime.now(UTC)
+
+    def work(session: Transaction) -> str:
+        return UserSessionRepository(session).link(UserRepository(session).get(user), now)
+
+    return SignInLink(path=f"/login/once/{await caller.act('sign_in_link', f'user:{user}', work)}")
 
 
 @router.get("/tokens")

@@ -48,6 +48,12 @@ class UserMade(UserOut):
     password: str = Field(description="the first one; not told again")
 
 
+class SignInLink(BaseModel):
+    """A link that signs somebody in once."""
+
+    path: str = Field(description="below the console's address; not told again")
+
+
 class UsersOut(BaseModel):
     """All users."""
 

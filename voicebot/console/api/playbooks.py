@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, HTTPException, Path
 
 from voicebot.console.api import schemas
 from voicebot.console.api.caller import Caller, needs
@@ -13,6 +13,7 @@ from voicebot.console.playbook_desk import checked, saved, text_of
 from voicebot.domain.errors import PlaybookError
 from voicebot.domain.script import Playbook
 from voicebot.domain.users import Right
+from voicebot.store.playbooks import PlaybookRepository
 
 router = APIRouter(tags=["playbooks"])
 Sees = Annotated[Caller, Depends(needs(Right.SEE_PLAYBOOKS))]
@@ -53,8 +54,33 @@ async def save_playbook(
 ) -> schemas.PlaybookOut:
     """Save a playbook after a check. Running calls go on with the version they began with."""
     done = await asyncio.to_thread(saved, caller.house, playbook, text.yaml)
-    await caller.act("save_playbook", f"playbook:{playbook}", lambda session: None, version=done.version)
+    await caller.act(
+        "save_playbook",
+        f"playbook:{playbook}",
+        lambda session: PlaybookRepository(session).keep(playbook, done.version, text.yaml),
+        version=done.version,
+    )
     return _out(done)
+
+
+@router.get("/playbooks/{playbook}/versions")
+async def list_versions(caller: Sees, playbook: PlaybookId) -> schemas.VersionsOut:
+    """List the versions that a playbook had, the newest first."""
+    found = await caller.query(lambda session: PlaybookRepository(session).versions(playbook))
+    return schemas.VersionsOut(items=[schemas.VersionOut(version=one.version, at=one.at) for one in found])
+
+
+@router.get("/playbooks/{playbook}/versions/{version}")
+async def show_version(
+    caller: Sees,
+    playbook: PlaybookId,
+    version: Annotated[str, Path(max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")],
+) -> schemas.PlaybookText:
+    """Give the YAML of an earlier version; to take it back, save it."""
+    found = await caller.query(lambda session: PlaybookRepository(session).text(playbook, version))
+    if not found:
+        raise HTTPException(404, f"there is no text of {playbook} {version}")
+    return schemas.PlaybookText(yaml=found)
 
 
 def _out(playbook: Playbook) -> schemas.PlaybookOut:

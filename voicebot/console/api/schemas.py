@@ -168,6 +168,31 @@ class Numbers(Given):
     region: str = Field("CN", pattern="^[A-Z]{2}$", description="country of numbers without country code")
 
 
+class ConsentFound(BaseModel):
+    """The consent of a number on one campaign's list."""
+
+    contact_id: str
+    campaign: str
+    scope: str
+    evidence: str
+    given_at: datetime | None
+    expires_at: datetime | None
+    refusal_words: str = Field(description="why it was not called of late; empty = nothing")
+
+
+class ConsentsOut(BaseModel):
+    """On which lists a number stands, the newest first, and with what consent."""
+
+    items: list[ConsentFound]
+
+
+class OneNumber(Given):
+    """A telephone number."""
+
+    number: Line = Field(max_length=40)
+    region: str = Field("CN", pattern="^[A-Z]{2}$", description="country of a number without country code")
+
+
 class Forbidden(BaseModel):
     """What became of numbers that must not be called."""
 
@@ -319,6 +344,19 @@ class PlaybooksOut(BaseModel):
     """The installed playbooks."""
 
     items: list[PlaybookOut]
+
+
+class VersionOut(BaseModel):
+    """A version of a playbook."""
+
+    version: str
+    at: datetime = Field(description="since when it is known")
+
+
+class VersionsOut(BaseModel):
+    """The versions that a playbook had, the newest first."""
+
+    items: list[VersionOut]
 
 
 class PlaybookText(Given):

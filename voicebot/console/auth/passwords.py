@@ -20,7 +20,10 @@ def hash_password(password: str) -> str:
     """Return what is kept of a password. Raises DataError if it is too short or too plain."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise DataError(
-            f"a password has {SHORTEST} to {LONGEST} characters", hint="a few words in a row are fine"
+            "a password has {shortest} to {longest} characters",
+            hint="a few words in a row are fine",
+            shortest=SHORTEST,
+            longest=LONGEST,
         )
     if len(set(password)) < 5:  # a password of few different characters is guessed first
         raise DataError("the password repeats itself", hint="use more different characters")

@@ -35,11 +35,11 @@ def _password(visitor: Visitor) -> None:
 
         async def change() -> None:
             if new.value != again.value:
-                raise DataError(visitor.t("account.differ"))
+                raise DataError("the two new passwords are not the same", hint="type both again")
             known = await visitor.query(lambda session: UserRepository(session).named(visitor.user.name))
             hashed_now = known[1] if known else ""
             if hashed_now and not await asyncio.to_thread(fits, str(current.value or ""), hashed_now):
-                raise DataError(visitor.t("account.wrong"))
+                raise DataError("the current password is wrong", hint="type it again")
             hashed: str = await asyncio.to_thread(hash_password, str(new.value or ""))
             await visitor.act(
                 None,

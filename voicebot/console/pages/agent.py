@@ -239,10 +239,14 @@ class Screen:
     async def _deliver(self, call: LiveCall, delivery: Delivery) -> None:
         line = self._live.line(call.call_id)
         if line is None:
-            raise TelephonyError(self._visitor.t("live.over"))
+            raise TelephonyError("this call is over")
+        await self._visitor.act(
+            Right.TAKE_CALLS, "deliver", f"call:{call.call_id}", lambda session: None, delivery=delivery.value
+        )
         await line.deliver(call.call_id, delivery)
 
     async def _hang_up(self, call: LiveCall) -> None:
         line = self._live.line(call.call_id)
         if line is not None:
+            await self._visitor.act(Right.TAKE_CALLS, "hang_up", f"call:{call.call_id}", lambda session: None)
             await line.hang_up(call.call_id)

@@ -108,13 +108,19 @@ class Notices:
         sent = await visitor.house.push.tell(visitor.user.name, "push.trial", "trial")
         failed = next((answer.error for answer in sent if answer.error), "")
         if failed or not sent:
-            raise DataError(visitor.t("push.not_sent"), hint=failed)
+            raise DataError(
+                "the notice was not sent: {why}",
+                hint="switch the notices off and on",
+                why=failed or "no device",
+            )
         ui.notify(visitor.t("push.sent", count=len(sent)), type="positive")
 
 
 def _target(visitor: Visitor, answer: Mapping[str, Any], endpoint: str) -> PushTarget:
     """Return where this browser is told. Raises DataError for what is no address of a push service."""
     if not endpoint.startswith(("https://", "http://")) or len(endpoint) > LONGEST_ENDPOINT:
-        raise DataError(visitor.t("push.failed", why=endpoint[:80]))
+        raise DataError(
+            "{endpoint} is no push service", hint="switch the notices off and on", endpoint=endpoint[:80]
+        )
     key, secret = unplain(str(answer.get("key", ""))), unplain(str(answer.get("secret", "")))
     return check(PushTarget(visitor.user.name, endpoint, key, secret, visitor.user.language))

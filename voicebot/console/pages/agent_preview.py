@@ -122,11 +122,11 @@ class Preview:
         self._card.refresh()
 
     async def _dial(self) -> None:
-        visitor, offer = self._visitor, self._offer
+        offer = self._offer
         if offer is None:
             return
         if not self._ready():
-            raise CampaignError(visitor.t("preview.not_ready"))
+            raise CampaignError("you are not ready", hint="switch on “Ready to take calls” first")
         await self._answer(offer, preview.dial)
         self._dialled = True
         self._card.refresh()

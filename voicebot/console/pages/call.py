@@ -94,7 +94,7 @@ def _reveal(visitor: Visitor, call_id: str) -> None:
     async def show() -> None:
         words = (reason.value or "").strip()
         if len(words) < SHORTEST_REASON:
-            raise DataError(t("call.reason_needed"))
+            raise DataError("a number is revealed only for a reason", hint="say why")
         number = await visitor.act(
             Right.REVEAL_NUMBERS,
             "reveal_number",

@@ -84,7 +84,7 @@ def _why(visitor: Visitor, turn: Mapping[str, Any]) -> None:
                 ui.label(("✓ " if chosen else "") + candidate["script_id"]).classes("vb-mono")
                 with ui.element("div").classes("vb-bar"):
                     ui.element("div").style(f"width: {100 * candidate['probability']:.0f}%")
-                ui.label(f"{candidate['probability']:.2f}")
+                ui.label(_share(candidate["probability"]))
         ui.label(t("call.reasons")).classes("vb-subtitle")
         for reason in decision["reasons"]:
             ui.label(reason)
@@ -130,6 +130,10 @@ def _emotion(visitor: Visitor, turn: Mapping[str, Any]) -> None:
                     rate=f"{prosody['rate_syl_s']:.1f}",
                 )
             )
+
+
+def _share(probability: float) -> str:
+    return f"{probability:.2f}" if probability >= 0.01 else "< 0.01"
 
 
 _PARTS = (("first", "first"), ("second", "second"), ("fused", "distribution"))

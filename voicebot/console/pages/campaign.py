@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from voicebot.console.campaign_desk import (
     changed,
     check_upload,
     filled,
-    upload_folder,
+    upload_place,
 )
 from voicebot.console.frame import Pages
 from voicebot.console.pages import rehearsal
@@ -34,7 +35,6 @@ from voicebot.console.widgets import (
     when,
 )
 from voicebot.domain.campaign import Campaign, CampaignStatus
-from voicebot.domain.ids import uuid7
 from voicebot.domain.users import Right
 from voicebot.store.campaigns import CampaignRepository, Progress
 from voicebot.store.outcome_pages import OutcomePages
@@ -200,17 +200,21 @@ def _counts(visitor: Visitor, progress: Progress, campaign: Campaign) -> None:
 
 
 def _upload(visitor: Visitor, campaign: Campaign, again: Again) -> None:
-    t = visitor.t
+    t, client = visitor.t, ui.context.client
 
     async def take(event: events.UploadEventArguments) -> None:
         await visitor.require(Right.RUN_CAMPAIGNS)
-        path = upload_folder(visitor.house) / f"{uuid7()}{event.file.name[-5:].lower().replace('/', '')}"
+        path = upload_place(visitor.house, event.file.name)
+        # rows that are not usable can be fetched as long as the page is open: they hold numbers
+        client.on_delete(lambda: shutil.rmtree(path.parent, ignore_errors=True))
         try:
             await event.file.save(path)
             await asyncio.to_thread(check_upload, event.file.name, path)
             note = ui.notification(t("campaigns.reading"), spinner=True, timeout=None)
             try:
-                done = await asyncio.to_thread(filled, visitor.house, campaign, path, visitor.user.name)
+                done = await asyncio.to_thread(
+                    filled, visitor.house, campaign, path, visitor.user.name, visitor.user.language
+                )
             finally:
                 note.dismiss()
         finally:

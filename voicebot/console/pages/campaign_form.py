@@ -154,4 +154,4 @@ def _day(text: str | None, zone: ZoneInfo) -> datetime | None:
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=zone)
     except ValueError as error:
-        raise DataError(f"{text!r} is no day", hint="2026-12-01") from error
+        raise DataError("{text!r} is no day", hint="2026-12-01", text=text) from error

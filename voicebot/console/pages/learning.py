@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from nicegui import ui
 
@@ -13,6 +14,7 @@ from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import badged, heading, percent, quiet, table, when
 from voicebot.domain.learning import ModelState, ModelVersion, Training, TrainingState
 from voicebot.domain.users import Right
+from voicebot.learning.promote import FEWEST
 from voicebot.service import model_registry
 from voicebot.service.model_registry import RANKER
 from voicebot.service.watching import Watched, watched
@@ -204,7 +206,17 @@ def _gain(visitor: Visitor, one: Training) -> str:
     if not found:
         return ""
     gain = f"{found['difference']:+.3f} ({found['low']:+.3f} – {found['high']:+.3f})"
-    return visitor.t("learning.gain", gain=gain, cases=found["cases"], why=found["why"])
+    why = visitor.t(f"learning.why_{verdict_of(found)}", fewest=FEWEST)
+    return visitor.t("learning.gain", gain=gain, cases=found["cases"], why=why)
+
+
+def verdict_of(found: Mapping[str, Any]) -> str:
+    """Return why a candidate is better than the live model, or is not."""
+    if found["promote"]:
+        return "better"
+    if found["cases"] < FEWEST:
+        return "few"
+    return "same" if found["low"] <= 0 else "group"
 
 
 def _watch(visitor: Visitor, one: Watched) -> None:

@@ -70,8 +70,9 @@ class Editor:
             playbook = await asyncio.to_thread(checked, text)
         except PlaybookError as error:
             with self._result:
-                ui.label(error.detail).classes("vb-bad").style("white-space: pre-wrap")
-                quiet(error.hint)
+                what, mend = self._visitor.worded(error)
+                ui.label(what).classes("vb-bad").style("white-space: pre-wrap")
+                quiet(mend)
             return
         with self._result:
             counts = {"scenes": len(playbook.scenes), "scripts": len(playbook.scripts)}
@@ -112,7 +113,7 @@ class Editor:
             return self._holds
         found = await self._visitor.query(lambda session: PlaybookRepository(session).text(self._id, version))
         if not found:
-            raise PlaybookError(self._visitor.t("playbooks.lost"))
+            raise PlaybookError("the text of this version was not kept", hint="choose another version")
         return found
 
     async def _save(self) -> None:

@@ -15,6 +15,11 @@ from voicebot.store.calls import turn_columns
 
 LOOK_S = 0.3
 ASKING_S = 90.0  # a browser asks its user, who thinks
+_MICROPHONE = {  # what talk.js finds -> what to do
+    "insecure": "browsers open the microphone only on pages by https, or at http://localhost",
+    "refused": "allow this site to use the microphone, by the browser's address bar",
+    "missing": "plug in a headset and try again",
+}
 
 
 def register(pages: Pages) -> None:
@@ -72,7 +77,7 @@ class Talk:
         visitor = self._visitor
         problem = await ui.run_javascript("vbTalk.microphone()", timeout=ASKING_S)
         if problem:
-            raise DataError(visitor.t("trial.no_microphone"), hint=visitor.t(f"trial.{problem}"))
+            raise DataError("no microphone can be used", hint=_MICROPHONE[problem])
         try:
             await visitor.act(Right.TRY_BOT, "try_bot", f"playbook:{playbook_id}", lambda session: None)
             self._trial = await visitor.house.trials.begin(visitor.user, playbook_id)
@@ -104,7 +109,7 @@ class Talk:
                 ui.label(t(f"trial.{trial.state}")).classes("vb-subtitle")
                 self._result(trial)
             if trial.error is not None:
-                ui.label(f"{trial.error} {trial.error.hint}").classes("vb-bad")
+                ui.label("  ".join(self._visitor.worded(trial.error))).classes("vb-bad")
             for turn in trial.turns:
                 draw_turn(self._visitor, turn_columns(turn), playable=False)
 

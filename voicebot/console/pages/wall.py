@@ -171,7 +171,7 @@ class Wall:
         visitor = self._visitor
         phone = visitor.user.extension
         if not phone:
-            raise TelephonyError(visitor.t("live.no_phone"), hint=visitor.t("agent.no_phone"))
+            raise TelephonyError("you have no phone (SIP address)", hint="save it under “My account”")
         await visitor.act(Right.CONTROL_CALLS, "whisper", f"call:{call.call_id}", lambda session: None)
         await self._line(call).whisper(call.call_id, phone)
         ui.notify(visitor.t("live.whispering"))
@@ -227,5 +227,5 @@ class Wall:
     def _line(self, call: LiveCall) -> LineClient:
         line = self._live.line(call.call_id)
         if line is None:
-            raise TelephonyError(self._visitor.t("live.over"))
+            raise TelephonyError("this call is over")
         return line

@@ -86,7 +86,11 @@ def _webhook(
         house = visitor.house
         done = await asyncio.to_thread(probed, house.settings, house.database, webhook.id, visitor.user.name)
         if done.status is not DeliveryStatus.DELIVERED:
-            raise DataError(t("webhooks.not_taken", error=done.error))
+            raise DataError(
+                "the receiver did not take it: {error}",
+                hint="check its address and its log",
+                error=done.error,
+            )
         ui.notify(t("webhooks.taken", answer=done.answer), type="positive")
 
     async def replay() -> None:
