@@ -58,7 +58,8 @@ class Head:
             weights = np.hstack([-weights / 2, weights / 2])
             bias = np.concatenate([-bias / 2, bias / 2])
         ends = np.cumsum([past.words[0].shape[1], past.sounds.shape[1]])
-        return cls(scripts, *np.split(weights, ends), bias)
+        words, sounds, meaning = np.split(weights, ends)
+        return cls(scripts, words, sounds, meaning, bias)
 
     def place(self, texts: Sequence[str]) -> Array:
         """Return where each of these scripts stands in the head, -1 where it was not trained on."""
