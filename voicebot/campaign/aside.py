@@ -29,7 +29,9 @@ class Aside:
         try:
             self._write(self._path, row, reason)
         except OSError as error:
-            raise DataError(f"{self._path} can not be written: {error.strerror}") from error
+            raise DataError(
+                "{path} can not be written: {why}", path=self._path, why=error.strerror
+            ) from error
 
     def _write(self, path: Path, row: list[str], reason: str) -> None:
         first = self._file is None

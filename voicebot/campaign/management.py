@@ -186,7 +186,7 @@ def _check_line(session: Session, vault: NumberVault, campaign: Campaign) -> Non
     """Raise CampaignError if the trunk is switched off."""
     if not is_template(campaign.trunk) and not TrunkRepository(session, vault).find(campaign.trunk).enabled:
         raise CampaignError(
-            f"trunk {campaign.trunk} is switched off", hint=f"voicebot trunk enable {campaign.trunk}"
+            "trunk {trunk} is switched off", hint="voicebot trunk enable {trunk}", trunk=campaign.trunk
         )
 
 

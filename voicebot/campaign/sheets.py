@@ -184,7 +184,12 @@ def _refuse_bombs(path: Path) -> None:
     unpacked = sum(part.file_size for part in parts)
     kept = max((part.file_size for part in parts if not part.filename.startswith(_STREAMED)), default=0)
     if kept > MAX_SHARED:
-        raise DataError(f"{path.name} holds {kept >> 20} MB of texts: refused", hint="split it, or use CSV")
+        raise DataError(
+            "{file} holds {megabytes} MB of texts: refused",
+            hint="split it, or use CSV",
+            file=path.name,
+            megabytes=kept >> 20,
+        )
     packed = max(1, path.stat().st_size)
     if unpacked > MAX_UNPACKED or (unpacked > _RATIO_FROM and unpacked > packed * MAX_RATIO):
         raise DataError(
