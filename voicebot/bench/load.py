@@ -7,7 +7,7 @@ the RTP frames come later than 40 ms after the one before.
 With --set pipecat=PYTHON (of an environment with pipecat-ai[silero]) the same customers talk to Pipecat too,
 with the same recogniser and replies as long, in memory.
 
-Options: --set steps=1,8,16,24,32 --set seconds=60 --set mode=full|media; --limit the number of steps; --data
+Options: --set steps=1,8,16,24 --set seconds=60 --set mode=full|media; --limit the number of steps; --data
 FOLDER of speech.
 """
 
@@ -38,8 +38,8 @@ from voicebot.settings import Settings
 
 PLAYBOOK = "consumer_loan"
 INFERENCE = {"full": "voicebot.service.inference", "media": "voicebot.bench.load_media"}
-STEPS = {"full": "1,8,16,24,28,32", "media": "1,32,64,80,100"}
-SETTLE_S = 20.0  # calls begin one after the other, and the opening is heard, before anything counts
+STEPS = {"full": "1,8,12,16,20,24,28,32", "media": "1,32,64,80,100"}
+SETTLE_S = 25.0  # calls begin one after the other, and the opening is heard, before anything counts
 P95_RATIO, LATE_PCT = 1.5, 0.5  # beyond either a step is too much
 
 
@@ -113,7 +113,9 @@ async def _step(
     lines = Lines()
     failed: list[str] = []
     turns: list[Turn] = []
-    keepers = [asyncio.create_task(_keep(house, lines, number, failed, turns)) for number in range(calls)]
+    keepers = [
+        asyncio.create_task(_keep(house, lines, number, calls, failed, turns)) for number in range(calls)
+    ]
     try:
         await asyncio.sleep(SETTLE_S)
         while look(house, await _window(house, calls, seconds, failed, turns)):
@@ -158,9 +160,11 @@ async def _window(
     return row | {"cores": sum(cpu_after[k] - cpu[k] for k in cpu) / took, "memory_mib": sum(memory.values())}
 
 
-async def _keep(house: House, lines: Lines, number: int, failed: list[str], turns: list[Turn]) -> None:
+async def _keep(
+    house: House, lines: Lines, number: int, calls: int, failed: list[str], turns: list[Turn]
+) -> None:
     """Keep one call up: as soon as it ends, it is placed anew."""
-    await asyncio.sleep(number * 0.25)
+    await asyncio.sleep(number * load_peer.ROUND_S / calls)
     line = lines.at(house.line_of(number))
     while True:
         call_id = str(uuid7())

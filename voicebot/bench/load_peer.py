@@ -22,7 +22,8 @@ from voicebot.domain.errors import DataError
 from voicebot.service.child import Child
 from voicebot.settings import Settings
 
-SETTLE_S = 20.0
+SETTLE_S = 25.0
+ROUND_S = 9.0  # within which all calls begin: what a customer says and the pause after it take about as long
 CORES = 2
 _SCRIPT = Path(voicebot.__file__).parent / "bench" / "peers" / "pipecat_calls.py"
 
@@ -76,9 +77,9 @@ async def _step(
     try:
         for (core, share), events in zip(jobs, files, strict=True):
             job = {"calls": share, "speech": str(speech), "asr": str(socket), "events": str(events)}
-            job |= {"seed": seed + core, "reply_ms": PROMPT_MS}
+            job |= {"seed": seed + core, "reply_ms": PROMPT_MS, "round_s": ROUND_S}
             running.append(await _start(python, folder / f"pipecat-{calls}-{core}.json", job))
-        await asyncio.sleep(SETTLE_S + 0.25 * calls)
+        await asyncio.sleep(SETTLE_S)
         if dead := [one for one in running if one.returncode is not None]:
             raise DataError(
                 f"Pipecat ended with status {dead[0].returncode}",

@@ -17,13 +17,14 @@ from voicebot.telephony import Answered, Ended, Leg, LegEvent, UserAgent, UserAg
 
 REPLY_AFTER_S = 0.7  # of the bot's silence
 AT_LATEST_S = 6.4  # after the own last utterance, whatever the bot does: at least six utterances a minute
+SPREAD = 0.2  # of both, either way, drawn anew: or legs that began together would go on speaking together
 CLICK_MS = 40  # of sound that is no beginning of an answer
 CLEAR_MS = 200  # the bot must have been silent for so long for its next sound to be an answer
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a talker keeps time."""
+    """How a talker keeps time, in the mean."""
 
     reply_after_s: float = REPLY_AFTER_S
     at_latest_s: float = AT_LATEST_S
@@ -40,11 +41,15 @@ class _Talk:
         self._speech = speech
         self._manner = manner
         self._events = events
-        self._hearing = Hearing(manner.reply_after_s)
+        self._hearing = Hearing(manner.reply_after_s * self._spread())
+        self._at_latest_s = manner.at_latest_s * self._spread()
         self._spoke_at = 0.0
         self._silent_at: float | None = None  # when our own speech ended, until the bot is heard
         self._sound_ms = 0
         self._overlapped = False
+
+    def _spread(self) -> float:
+        return self._dice.uniform(1 - SPREAD, 1 + SPREAD)
 
     def on_event(self, event: LegEvent) -> None:
         if isinstance(event, Answered):
@@ -62,7 +67,7 @@ class _Talk:
             self._overlapped = self._hearing.quiet_ms < CLEAR_MS
             return
         self._listen(pcm, now)
-        if heard is not None or now - self._spoke_at > self._manner.at_latest_s:
+        if heard is not None or now - self._spoke_at > self._at_latest_s:
             self._speak(now)
 
     def _listen(self, pcm: bytes, now: float) -> None:
@@ -84,6 +89,7 @@ class _Talk:
         self._leg.playout.play(audio.pcm)
         self._spoke_at = now + audio.duration_s
         self._silent_at = self._spoke_at
+        self._at_latest_s = self._manner.at_latest_s * self._spread()
         self._sound_ms = 0
         self._events.write("said", duration_s=round(audio.duration_s, 3))
 

@@ -24,7 +24,7 @@ from pipecat.frames.frames import TranscriptionFrame
 from voicebot.bench.peers.pipecat_talk import PipecatPeer
 from voicebot.bench.peers.talk import FRAME_BYTES, FRAME_MS, Speaker, tone
 
-REPLY_AFTER_MS, AT_LATEST_MS = 700, 6400  # as voicebot.simulate.talker
+REPLY_AFTER_MS, AT_LATEST_MS, SPREAD = 700, 6400, 0.2  # as voicebot.simulate.talker
 LATE_MS = 40.0
 _LENGTH = struct.Struct("!I")
 _SILENCE = bytes(FRAME_BYTES)
@@ -41,7 +41,8 @@ class Customer:
         self._speaker = Speaker()
         self._peer = PipecatPeer("default", recogniser=lambda: Shared(job["asr"]))
         self._peer.reply = tone(job["reply_ms"])
-        self._started = number * 0.25
+        self._started = number * job["round_s"] / job["calls"]
+        self._reply_after_ms = REPLY_AFTER_MS * self._spread()
         self.frames = self.late = 0
 
     async def talk(self) -> None:
@@ -50,6 +51,7 @@ class Customer:
         await self._peer.start(self._speaker)
         due = last = time.perf_counter()
         saying, at, quiet_ms, since_ms, silent_at = b"", 0, 0, AT_LATEST_MS, 0.0
+        at_latest_ms = 0.0
         while True:
             frame = saying[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\0") if at < len(saying) else _SILENCE
             at += FRAME_BYTES
@@ -69,13 +71,17 @@ class Customer:
                 if heard and silent_at:
                     self._write("answer", delay_ms=round((now - silent_at) * 1000))
                     silent_at = 0.0
-                if since_ms >= AT_LATEST_MS or (not silent_at and quiet_ms >= REPLY_AFTER_MS):
+                if since_ms >= at_latest_ms or (not silent_at and quiet_ms >= self._reply_after_ms):
                     if silent_at:
                         self._write("no_answer")
                     saying, at = self._dice.choice(self._speech), 0
+                    at_latest_ms = AT_LATEST_MS * self._spread()
                     self._write("said", duration_s=round(len(saying) / 32000, 3))
             due += FRAME_MS / 1000
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
+
+    def _spread(self) -> float:
+        return self._dice.uniform(1 - SPREAD, 1 + SPREAD)
 
     def _write(self, event: str, **facts: Any) -> None:
         self._events.write(json.dumps({"event": event, "at": time.time(), **facts}) + "\n")
