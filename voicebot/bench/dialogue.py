@@ -76,6 +76,7 @@ class Condition:
     name: str
     hear: Hear
     without: Ablation = ""
+    voice: Callable[[str], str] | None = None  # of a conversation, where it is spoken
 
 
 def _plainly(text: str, _: str, __: DialogueState) -> str:
@@ -124,9 +125,10 @@ def run(options: Options) -> Result:
     found: dict[str, list[Judged]] = {}
     for condition in conditions:
         members = _ranker("knn") if condition.without == "members" else ranker
-        judged = [turn for one in dialogues for turn in judge(one, book, members, condition, policy)]
-        found[condition.name] = judged
+        each = {one.id: list(judge(one, book, members, condition, policy)) for one in dialogues}
+        found[condition.name] = judged = [turn for turns in each.values() for turn in turns]
         rows.append(_row(condition.name, judged, ablated=bool(condition.without)))
+        rows += _by_voice(condition, each)
     clean, heard, phoned = (found.get(name, []) for name in ("clean text", conditions[1].name, TELEPHONE))
     wrong = [turn.row for turn in clean if not turn.acceptable]
     return Result(
@@ -168,7 +170,18 @@ def _audio(options: Options, book: Playbook) -> list[Condition]:
         answers = [answer.phrases for answer in last.answers] if last else []
         return listen(recognizer, speakers.say(text, conversation), answers, book).text
 
-    return [Condition(TELEPHONE, hear)]
+    return [Condition(TELEPHONE, hear, voice=speakers.voice)]
+
+
+def _by_voice(condition: Condition, each: Mapping[str, Sequence[Judged]]) -> Iterator[Mapping[str, Any]]:
+    """Yield a row for each voice, if the lines are spoken: some are heard far worse than others."""
+    if condition.voice is None:
+        return
+    spoken: dict[str, list[Judged]] = {}
+    for conversation, turns in each.items():
+        spoken.setdefault(condition.voice(conversation), []).extend(turns)
+    for voice, turns in sorted(spoken.items()):
+        yield _row(f"… {voice}", turns, ablated=False)
 
 
 def _ranker(name: str) -> Ranker:

@@ -34,11 +34,17 @@ class Speakers:
         self._weights, self._keep, self._readings = weights, keep, readings
         self._engines: dict[tuple[str, float], KokoroSynthesizer] = {}
 
+    def voice(self, conversation: str) -> str:
+        """Return the name of the voice that a conversation has."""
+        return self._manner(conversation)[0]
+
+    def _manner(self, conversation: str) -> tuple[str, float]:
+        number = int.from_bytes(hashlib.sha256(conversation.encode()).digest()[:4], "big")
+        return self._voices[number % len(self._voices)], _SPEEDS[number // len(self._voices) % len(_SPEEDS)]
+
     def say(self, text: str, conversation: str) -> Audio:
         """Return a line as a telephone carries it: 300-3400 Hz, 8 kHz, A-law."""
-        number = int.from_bytes(hashlib.sha256(conversation.encode()).digest()[:4], "big")
-        voice = self._voices[number % len(self._voices)]
-        speed = _SPEEDS[number // len(self._voices) % len(_SPEEDS)]
+        voice, speed = self._manner(conversation)
         name = hashlib.sha256(f"{voice} {speed} {text}".encode()).hexdigest()[:20]
         file = self._keep / f"{name}.flac"
         if not file.is_file():

@@ -1,8 +1,9 @@
 """Suggestions: how long after the customer's last sound they stand on the agent's screen.
 
 A customer and an agent, both telephones over real SIP and RTP, talk through a line worker; the customer says
-lines of the demo. Three processes, as in production: inference server, line worker, and the telephones with
-the watcher that a console is, which are this one.
+lines of the demo, the agent answers with the first seconds of the script that was suggested first. Three
+processes, as in production: inference server, line worker, and the telephones with the watcher that a console
+is, which are this one.
 
 --set whisper=DIR: whisper-base in CTranslate2 form [<home>/models/whisper-base].
 --set playbook=consumer_loan: whose customers talk.
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from voicebot import bootstrap
 from voicebot.bench import endpoint_clips
 from voicebot.bench.frame import Options, Result
 from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, LINE_RATE_HZ
@@ -27,16 +29,19 @@ from voicebot.domain.call import CallRequest, Delivery, Direction
 from voicebot.domain.errors import DataError
 from voicebot.domain.ids import uuid7
 from voicebot.domain.people import Suggestion
+from voicebot.domain.script import Style
 from voicebot.rpc.line_client import LineClient
 from voicebot.service.child import Child
 from voicebot.settings import Settings
 from voicebot.speech.endpointing.cases import Clip, speech
+from voicebot.speech.synthesis.prompts import PromptCache
 from voicebot.telephony import Leg, UserAgent, UserAgentConfig
 
 WITHIN_MS = 600
 _LINES = 40  # without --limit
 _LONGEST_S = 12.0  # for a final suggestion, after the line
-_BETWEEN_S = 0.5
+_ANSWER_S = 2.0  # of what the agent says
+_BETWEEN_S = 1.5  # for the agent's pause, and for what was said to be understood
 _NOTES = (
     "shown: from the customer's last voiced frame at the telephone to the suggestion at the console, "
     "jitter buffer, 200 ms of silence, recognition and decision included; the page looks every 100 ms",
@@ -111,12 +116,12 @@ async def _calls(clips: Sequence[Clip], home: Path, playbook: str) -> list[Shown
         env={**env, "VOICEBOT_INFERENCE_PORT": port},
         log_file=logs / "line.log",
     )
-    phones = _Phones()
+    phones, prompts = _Phones(), bootstrap.prompts(Settings(), home / "prompts")
     try:
         await line.start()
         client = LineClient(f"127.0.0.1:{line.facts['port']}")
         try:
-            return await _Talk(client, phones, playbook).conduct(clips)
+            return await _Talk(client, phones, playbook, prompts).conduct(clips)
         finally:
             await client.close()
     finally:
@@ -126,7 +131,7 @@ async def _calls(clips: Sequence[Clip], home: Path, playbook: str) -> list[Shown
 
 
 class _Phones:
-    """The customer's and the agent's telephone. Both answer at once; the agent says nothing."""
+    """The customer's and the agent's telephone. Both answer at once."""
 
     def __init__(self) -> None:
         self.legs: dict[str, Leg] = {}
@@ -146,10 +151,11 @@ class _Phones:
 class _Talk:
     """One call, in which the customer says line after line."""
 
-    def __init__(self, client: LineClient, phones: _Phones, playbook: str) -> None:
+    def __init__(self, client: LineClient, phones: _Phones, playbook: str, prompts: PromptCache) -> None:
         self._client = client
         self._phones = phones
         self._playbook = playbook
+        self._prompts = prompts
         self._pushed: asyncio.Queue[tuple[float, Suggestion]] = asyncio.Queue()
 
     async def conduct(self, clips: Sequence[Clip]) -> list[Shown]:
@@ -200,8 +206,8 @@ class _Talk:
                     pushed.append(await self._pushed.get())
         except TimeoutError:
             return None
-        await asyncio.sleep(_BETWEEN_S)
         final = pushed[-1][1]
+        await self._answer(final)
         at, first = next(pair for pair in pushed if pair[1].generation == final.generation)
         early = len({one.generation for _, one in pushed}) - 1
         return Shown(
@@ -211,6 +217,15 @@ class _Talk:
             len(first.scripts),
             bool(first.customer_text),
         )
+
+    async def _answer(self, suggestion: Suggestion) -> None:
+        """Have the agent say what was suggested first, and be understood."""
+        if suggestion.scripts:
+            sound = self._prompts.audio(self._prompts.prepare(suggestion.scripts[0].text, Style.NEUTRAL).key)
+            pcm = sound.pcm[: int(_ANSWER_S * LINE_RATE_HZ) * 2]
+            self._phones.legs["agent"].playout.play(pcm)
+            await asyncio.sleep(len(pcm) / 2 / LINE_RATE_HZ)
+        await asyncio.sleep(_BETWEEN_S)
 
 
 class _Player:
