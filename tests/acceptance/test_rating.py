@@ -55,7 +55,7 @@ def installation(postgres_directory: Path, database_url: str) -> Installation:
 
 def test_a_call_that_was_rated_by_a_key_teaches(installation: Installation) -> None:
     call = installation.call(RATES)
-    assert call["facts"] == {"rating": "优", "rating_score": "80"}
+    assert call["facts"] == {"rating": "优", "rating_score": "80", "product": "浪花贷"}
     assert [turn["script_id"] for turn in call["turns"]][-2:] == ["ask_rating", "closing_info"]
     assert call["turns"][-1]["kind"] == "dtmf"
     assert call["disposition"] == "interested"

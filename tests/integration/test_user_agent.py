@@ -49,7 +49,7 @@ class Ear:
         leg.on_frame = self.pcm.extend
         leg.listen(self._events.put)
 
-    def wait(self, kind: type[Event], timeout_s: float = 8) -> Event:
+    def wait(self, kind: type[Event], timeout_s: float = 30) -> Event:
         while True:
             event = self._events.get(timeout=timeout_s)
             self.seen.append(event)
