@@ -40,19 +40,8 @@ WAIT_FOR_THE_OPENING_S = 13  # longer than the opening takes, which cannot be in
 async def test_a_pbx_passes_a_call_in_and_finds_it_in_the_database(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    settings = Settings(home=tmp_path, sip_port=0, rtp_port=0, inference_port=0, line_port=0, calls=1)
-    campaign, contact = on_a_list(settings, database)
-    (tmp_path / "speech.alaw").write_bytes(a_law(speech()))
-    headers = f"{campaign}\n      X-Contact-Id: {contact}"
-    invite = INVITE.format(campaign=headers, sdp=sdp("[rtpstream_audio_port]"))
-    invite = invite.replace("      X-Attempt-Id: 42\n", "")
-    async with Supervisor(settings, database_url, tmp_path / "logs") as house:
-        uri = house.lines[0].facts["sip_uri"]
-        status, output = await sipp(
-            tmp_path, invite + talk(speaks("speech.alaw"), 60_000), uri, "-timeout", "90"
-        )
-        assert status == 0, output
-        call = await stored(database, campaign)
+    settings = small(tmp_path)
+    _, call = await passed_in(settings, database, database_url, speech())
     assert [turn["kind"] for turn in call.turns][:2] == ["answered", "speech"]
     assert call.turns[0]["script_id"] == "opening_greet"
     assert call.turns[1]["customer_text"].replace("，", "").startswith("我现在有事")
@@ -68,19 +57,8 @@ async def test_a_pbx_passes_a_call_in_and_finds_it_in_the_database(
 async def test_who_asks_for_a_person_where_none_is_there_is_told_so_and_called_back(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    settings = Settings(home=tmp_path, sip_port=0, rtp_port=0, inference_port=0, line_port=0, calls=1)
-    campaign, contact = on_a_list(settings, database)
-    (tmp_path / "speech.alaw").write_bytes(a_law(speech("wants_human", ASKED)))
-    headers = f"{campaign}\n      X-Contact-Id: {contact}"
-    invite = INVITE.format(campaign=headers, sdp=sdp("[rtpstream_audio_port]"))
-    invite = invite.replace("      X-Attempt-Id: 42\n", "")
-    async with Supervisor(settings, database_url, tmp_path / "logs") as house:
-        uri = house.lines[0].facts["sip_uri"]
-        status, output = await sipp(
-            tmp_path, invite + talk(speaks("speech.alaw"), 60_000), uri, "-timeout", "90"
-        )
-        assert status == 0, output
-        call = await stored(database, campaign)
+    settings = small(tmp_path)
+    campaign, call = await passed_in(settings, database, database_url, speech("wants_human", ASKED))
     scripts = [turn["script_id"] for turn in call.turns]
     assert scripts[-2:] == ["handover", "no_agent"], "handed over, and then the honest line"
     assert call.outcome is not None
@@ -91,6 +69,27 @@ async def test_who_asks_for_a_person_where_none_is_there_is_told_so_and_called_b
         _, unanswered = PacingRepository(session).abandoned(campaign, call.started_at)
     assert [tuple(row) for row in rows] == [(campaign, "asked", "no_agent")]
     assert unanswered == 1, "the limit of abandoned calls is told"
+
+
+def small(home: Path) -> Settings:
+    """Settings for one call at a time, on free ports."""
+    return Settings(home=home, sip_port=0, rtp_port=0, inference_port=0, line_port=0, calls=1)
+
+
+async def passed_in(
+    settings: Settings, database: Database, database_url: str, said: bytes
+) -> tuple[str, CallDetail]:
+    """Have a PBX pass one customer in who says this; return the campaign's id and the call as it is kept."""
+    home = settings.home
+    campaign, contact = on_a_list(settings, database)
+    (home / "speech.alaw").write_bytes(a_law(said))
+    headers = f"{campaign}\n      X-Contact-Id: {contact}"
+    invite = INVITE.format(campaign=headers, sdp=sdp("[rtpstream_audio_port]"))
+    scenario = invite.replace("      X-Attempt-Id: 42\n", "") + talk(speaks("speech.alaw"), 60_000)
+    async with Supervisor(settings, database_url, home / "logs") as house:
+        status, output = await sipp(home, scenario, house.lines[0].facts["sip_uri"], "-timeout", "90")
+        assert status == 0, output
+        return campaign, await stored(database, campaign)
 
 
 def speech(person: str = "busy_calm", said: str = SAID) -> bytes:

@@ -1,4 +1,4 @@
-"""The console's API on an empty database."""
+"""The console's API on an empty database, and a user agent of ours."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from voicebot.console.api.app import api
 from voicebot.console.house import House
 from voicebot.settings import Settings
 from voicebot.store.session import Database
+from voicebot.telephony import UserAgent, UserAgentConfig
 
 
 @pytest.fixture
@@ -25,3 +26,12 @@ def client(house: House) -> Iterator[TestClient]:
     """A client without a token."""
     with TestClient(api(house), raise_server_exceptions=False) as opened:
         yield opened
+
+
+@pytest.fixture
+def agent() -> Iterator[UserAgent]:
+    """A user agent on free ports."""
+    made = UserAgent(UserAgentConfig(sip_port=0, rtp_port=0))
+    made.start()
+    yield made
+    made.stop()

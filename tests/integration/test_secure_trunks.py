@@ -23,7 +23,7 @@ from tests.integration.phone import tone
 from tests.integration.telephone import Telephone, loudness_of
 from voicebot.domain.call import EndCause
 from voicebot.domain.trunk import Srtp, Transport, Trunk
-from voicebot.telephony import Answered, Ended, Leg, LegEvent, UserAgent, UserAgentConfig
+from voicebot.telephony import Answered, Ended, Leg, LegEvent, UserAgent
 
 pytestmark = pytest.mark.integration
 
@@ -70,14 +70,6 @@ def phone(files: tuple[Path, Path]) -> Iterator[Telephone]:
     made = Telephone(certificate=files)
     yield made
     made.close()
-
-
-@pytest.fixture
-def agent() -> Iterator[UserAgent]:
-    made = UserAgent(UserAgentConfig(sip_port=0, rtp_port=0))
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

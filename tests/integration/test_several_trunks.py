@@ -15,7 +15,7 @@ from voicebot.campaign.dialer import call_request
 from voicebot.domain.call import EndCause
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.domain.trunk import NumberFormat, Trunk
-from voicebot.telephony import Ended, LegEvent, UserAgent, UserAgentConfig
+from voicebot.telephony import Ended, LegEvent, UserAgent
 
 pytestmark = pytest.mark.integration
 
@@ -60,14 +60,6 @@ def gateways() -> Iterator[tuple[Gateway, Gateway]]:
     yield made
     for gateway in made:
         gateway.close()
-
-
-@pytest.fixture
-def agent() -> Iterator[UserAgent]:
-    made = UserAgent(UserAgentConfig(sip_port=0, rtp_port=0))
-    made.start()
-    yield made
-    made.stop()
 
 
 def call(agent: UserAgent, campaign: Campaign, trunk: Trunk) -> Ended:

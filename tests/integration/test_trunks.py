@@ -16,7 +16,7 @@ from tests.integration.sipp import free_port
 from tests.integration.telephone import Telephone
 from voicebot.domain.call import EndCause
 from voicebot.domain.trunk import Srtp, Transport, Trunk
-from voicebot.telephony import Ended, LegEvent, UserAgent, UserAgentConfig
+from voicebot.telephony import Ended, LegEvent, UserAgent
 
 pytestmark = [
     pytest.mark.integration,
@@ -107,14 +107,6 @@ def registrar(phone: Telephone) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(10)
-
-
-@pytest.fixture
-def agent() -> Iterator[UserAgent]:
-    made = UserAgent(UserAgentConfig(sip_port=0, rtp_port=0))
-    made.start()
-    yield made
-    made.stop()
 
 
 def trunk(registrar: str, **changes: object) -> Trunk:

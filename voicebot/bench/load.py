@@ -40,7 +40,6 @@ from voicebot.settings import Settings
 PLAYBOOK = "consumer_loan"
 INFERENCE = {"full": "voicebot.service.inference", "media": "voicebot.bench.load_media"}
 STEPS = {"full": "2,8,12,16,20,24,28,32", "media": "2,32,64,80,100"}
-SETTLE_S = 25.0  # calls begin one after the other, and the opening is heard, before anything counts
 P95_RATIO, LATE_PCT = 1.5, 0.5  # beyond either a step is too much
 
 
@@ -118,7 +117,7 @@ async def _step(
         asyncio.create_task(_keep(house, lines, number, calls, failed, turns)) for number in range(calls)
     ]
     try:
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(load_peer.SETTLE_S)
         while look(house, await _window(house, calls, seconds, failed, turns)):
             pass
     finally:

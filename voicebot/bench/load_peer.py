@@ -22,7 +22,7 @@ from voicebot.domain.errors import DataError
 from voicebot.service.child import Child
 from voicebot.settings import Settings
 
-SETTLE_S = 25.0
+SETTLE_S = 25.0  # calls begin one after the other, and the opening is heard, before anything counts
 FIRST = 3  # times as long as the other steps, or its p95 would rest on a handful of turns
 ROUND_S = 9.0  # within which all calls begin: what a customer says and the pause after it take about as long
 CORES = 2

@@ -81,7 +81,10 @@ class KernelMembers:
 
 
 def likeness(first: ContextView, second: ContextView) -> Array:
-    """Return how alike contexts are, shape (first, second): weighted cosines of their turns and signs."""
+    """Return how alike contexts are, shape (first, second): weighted cosines of their turns and signs.
+
+    The newest turn is compared by its hanzi and by its sounds, both alike.
+    """
     share = MEANING_SHARE if first.meaning[0].shape[1] else 0.0
     total = np.zeros((first.words[0].shape[0], second.words[0].shape[0]), np.float32)
     for turn, weight in enumerate(TURN_WEIGHTS):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from voicebot.ranker.terms import runs
 from voicebot.text import pinyin
 
 Matrix = NDArray[np.float32]
@@ -37,16 +38,12 @@ def _folded(text: str) -> str:
 
 def characters(text: str) -> list[str]:
     """Return the runs of one to three characters of a text."""
-    return _runs(list(_folded(text)))
+    return runs(list(_folded(text)))
 
 
 def syllables(text: str) -> list[str]:
     """Return the runs of one to three toneless syllables of a text: alike for homophones."""
-    return _runs(pinyin.syllables(_folded(text)))
-
-
-def _runs(units: Sequence[str]) -> list[str]:
-    return [" ".join(units[i : i + n]) for n in (1, 2, 3) for i in range(len(units) - n + 1)]
+    return runs(pinyin.syllables(_folded(text)))
 
 
 class _View:

@@ -23,7 +23,7 @@ _SLOT = re.compile(r"[\[{]([^\]}]+)[\]}]")
 def pieces(text: str) -> list[str]:
     """Return runs of one to three units: a hanzi, a Latin word or number, or a whole slot."""
     units = _UNIT.findall(unicodedata.normalize("NFKC", text).lower())
-    return _runs(units)
+    return runs(units)
 
 
 def sounds(text: str) -> list[str]:
@@ -31,8 +31,7 @@ def sounds(text: str) -> list[str]:
 
     Alike for what a recogniser takes for one another.
     """
-    units = [pinyin.fuzzy(syllable) for syllable in pinyin.syllables(text)]
-    return _runs(units)
+    return runs([pinyin.fuzzy(syllable) for syllable in pinyin.syllables(text)])
 
 
 def slots(text: str) -> list[str]:
@@ -42,7 +41,8 @@ def slots(text: str) -> list[str]:
     return [*names, *parts, f"#{min(len(names), 4)}"]
 
 
-def _runs(units: Sequence[str]) -> list[str]:
+def runs(units: Sequence[str]) -> list[str]:
+    """Return the runs of one to three units of a text, joined by spaces."""
     return [" ".join(units[i : i + n]) for n in (1, 2, 3) for i in range(len(units) - n + 1)]
 
 

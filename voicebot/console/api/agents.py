@@ -105,17 +105,7 @@ async def use_suggestion(caller: Takes, agent: AgentId, used: schemas.Suggestion
     def work(session: Transaction) -> FeedbackOut:
         feedback = FeedbackRepository(session)
         feedback.clicked(used.call_id, used.seq, used.script, used.use, agent, now, text=used.text)
-        kept = feedback.of_call(used.call_id)[-1]
-        return FeedbackOut(
-            call_id=kept.call_id,
-            seq=kept.seq,
-            at=kept.at,
-            actor=kept.actor,
-            action=kept.action,
-            score=kept.score,
-            script_id=kept.script_id,
-            better_script=kept.better_script_id,
-        )
+        return FeedbackOut.of(feedback.of_call(used.call_id)[-1])
 
     return await caller.act("use_suggestion", f"call:{used.call_id}", work, use=used.use.value)
 

@@ -104,7 +104,7 @@ async def list_feedback(caller: Sees, call_id: CallId) -> schemas.FeedbacksOut:
         call = OutcomeRepository(session).call(call_id)
         return FeedbackRepository(session).of_call(call.call_id)
 
-    return schemas.FeedbacksOut(items=[_feedback(one) for one in await caller.query(work)])
+    return schemas.FeedbacksOut(items=[schemas.FeedbackOut.of(one) for one in await caller.query(work)])
 
 
 @router.get("/grading")
@@ -131,7 +131,7 @@ async def give_feedback(caller: Grades, new: schemas.NewFeedback) -> schemas.Fee
             better_script_id=new.better_script, text=new.text,
         )  # fmt: skip
 
-    return _feedback(await caller.act("grade_turn", f"call:{new.call_id}", work, seq=new.seq))
+    return schemas.FeedbackOut.of(await caller.act("grade_turn", f"call:{new.call_id}", work, seq=new.seq))
 
 
 def _outcome(outcome: CallOutcome) -> schemas.OutcomeOut:
@@ -148,19 +148,6 @@ def _outcome(outcome: CallOutcome) -> schemas.OutcomeOut:
         cause=outcome.cause,
         duration_s=outcome.duration_s,
         turns=outcome.turns,
-    )
-
-
-def _feedback(feedback: Feedback) -> schemas.FeedbackOut:
-    return schemas.FeedbackOut(
-        call_id=feedback.call_id,
-        seq=feedback.seq,
-        at=feedback.at,
-        actor=feedback.actor,
-        action=feedback.action,
-        score=feedback.score,
-        script_id=feedback.script_id,
-        better_script=feedback.better_script_id,
     )
 
 

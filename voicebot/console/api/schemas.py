@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from voicebot.domain.call import Disposition
 from voicebot.domain.campaign import Mode
 from voicebot.domain.people import Grade, TakeoverKind
+from voicebot.store.feedback import Feedback
 
 
 def utc(at: datetime | None) -> datetime | None:
@@ -320,6 +321,20 @@ class FeedbackOut(BaseModel):
     score: float | None
     script_id: str
     better_script: str
+
+    @classmethod
+    def of(cls, kept: Feedback) -> FeedbackOut:
+        """Return a judgement as the API gives it."""
+        return cls(
+            call_id=kept.call_id,
+            seq=kept.seq,
+            at=kept.at,
+            actor=kept.actor,
+            action=kept.action,
+            score=kept.score,
+            script_id=kept.script_id,
+            better_script=kept.better_script_id,
+        )
 
 
 class FeedbacksOut(BaseModel):
