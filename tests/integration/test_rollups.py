@@ -15,6 +15,7 @@ from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.report import Counted, EmotionMove, Funnel, HourCount, ReportFilter
 from voicebot.domain.script import Action
 from voicebot.store.calls import CallRepository
+from voicebot.store.overview import OverviewRepository
 from voicebot.store.reports import ReportRepository
 from voicebot.store.rollups import roll_up
 from voicebot.store.session import Database
@@ -162,3 +163,24 @@ def test_a_transaction_that_commits_late_is_not_missed(database: Database, make:
         slow.execute(text("UPDATE outcomes SET disposition = 'refused'"))
     roll_up(database, NOW)
     assert reports(database)["dispositions"] == (Counted("refused", 1),)
+
+
+def test_pages_count_what_comes_late_before_the_roll_up_does(database: Database, make: Make) -> None:
+    earlier = NOW - timedelta(hours=3)
+
+    def counted() -> tuple[dict[str, int], dict[int, tuple[int, int]]]:
+        with database.transaction() as session:
+            overview = OverviewRepository(session).since(NOW - timedelta(hours=9, minutes=30), NOW)
+        return overview.dispositions, overview.hours
+
+    hold_call(database, make, earlier)
+    roll_up(database, NOW)
+    assert counted() == ({"interested": 1}, {6: (1, 1)})
+    hold_call(database, make, earlier + timedelta(minutes=1), Disposition.REFUSED)  # its spool was replayed
+    assert counted() == ({"interested": 1, "refused": 1}, {6: (2, 2)})
+    with database.transaction() as session:
+        session.execute(text("UPDATE outcomes SET disposition = 'busy' WHERE disposition = 'interested'"))
+    late = counted()
+    assert late == ({"busy": 1, "refused": 1}, {6: (2, 1)})
+    roll_up(database, NOW)
+    assert counted() == late

@@ -177,9 +177,9 @@ def _pages(database: Database, campaign: str, now: datetime) -> Iterator[dict[st
         ),
         "a campaign's progress": lambda reports: reports.campaigns.progress(campaign),
         "first page of outcomes, counted": lambda reports: reports.pages.page(OutcomeFilter()),
-        "first page: eight running campaigns": lambda reports: [
-            reports.campaigns.progress(one.id) for one in reports.campaigns.all()[-8:]
-        ],
+        "first page: eight running campaigns": lambda reports: reports.campaigns.with_progress(
+            reports.campaigns.all()[-8:]
+        ),
         **{f"outcomes by {sort}": _page(OutcomeFilter(), sort) for sort in SORTS},
         "outcomes of a result in a campaign": _page(
             OutcomeFilter(campaign, dispositions=(Disposition.INTERESTED,), since=now - timedelta(days=30))

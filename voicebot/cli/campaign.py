@@ -292,7 +292,7 @@ def status(
     with stored(Settings()) as store, store.transaction() as session:
         campaigns = CampaignRepository(session)
         listed = (campaigns.find(name),) if name else campaigns.all()
-        found = [(campaign, campaigns.progress(campaign.id)) for campaign in listed]
+        found = campaigns.with_progress(listed)
     console = Console()
     if not found:
         console.print("no campaigns; voicebot campaign create makes one")

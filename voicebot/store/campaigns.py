@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,24 +14,48 @@ from voicebot.domain.campaign import AttemptStatus, Campaign, CampaignStatus, Co
 from voicebot.domain.errors import CampaignError, DataError
 from voicebot.domain.people import TakeoverKind
 from voicebot.store.calls import row_id
-from voicebot.store.tables import AttemptRow, CampaignRow, ContactRow
-from voicebot.store.tallies import tallies
+from voicebot.store.contact_counts import ContactCount, contact_counts
+from voicebot.store.tables import AttemptRow, CampaignRow
+from voicebot.store.tallies import Tally, tallies
 
 LIVE = (AttemptStatus.OPEN.value, AttemptStatus.UNKNOWN.value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Progress:
     """How far a campaign has come."""
 
-    contacts: int
-    pending: int
-    calling: int
-    done: int
-    attempts: int  # that are under way or have an outcome
-    unknown: int  # attempts whose worker died
-    dispositions: dict[str, int]
-    refusals: dict[str, int]  # code -> contacts that stand refused
+    contacts: int = 0
+    pending: int = 0
+    calling: int = 0
+    done: int = 0
+    attempts: int = 0  # that are under way or have an outcome
+    unknown: int = 0  # attempts whose worker died
+    dispositions: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)  # code -> contacts that stand refused
+
+    def add_contacts(self, count: ContactCount) -> None:
+        """Add contacts that are alike."""
+        self.contacts += count.contacts
+        if count.status == ContactStatus.PENDING.value:
+            self.pending += count.contacts
+        elif count.status == ContactStatus.CALLING.value:
+            self.calling += count.contacts
+        else:
+            self.done += count.contacts
+        if count.refusal:
+            self.refusals[count.refusal] = self.refusals.get(count.refusal, 0) + count.contacts
+
+    def add_attempts(self, status: str, attempts: int) -> None:
+        """Add attempts that have no outcome."""
+        self.attempts += attempts
+        if status == AttemptStatus.UNKNOWN.value:
+            self.unknown += attempts
+
+    def add_outcomes(self, tally: Tally) -> None:
+        """Add calls that ended alike."""
+        self.attempts += tally.calls
+        self.dispositions[tally.disposition] = self.dispositions.get(tally.disposition, 0) + tally.calls
 
 
 class CampaignRepository:
@@ -129,28 +153,29 @@ class CampaignRepository:
 
     def progress(self, campaign_id: str) -> Progress:
         """Count a campaign's contacts, attempts and outcomes."""
-        campaign = row_id(campaign_id)
-        contacts = self._count(ContactRow.status, ContactRow.campaign_id == campaign)
-        live = (AttemptRow.campaign_id == campaign) & AttemptRow.status.in_(LIVE)
-        attempts = self._count(AttemptRow.status, live)
-        dispositions: dict[str, int] = {}
-        for tally in tallies(self._session, campaign_id):
-            dispositions[tally.disposition] = dispositions.get(tally.disposition, 0) + tally.calls
-        refused = (ContactRow.campaign_id == campaign) & ContactRow.refusal.is_not(None)
-        return Progress(
-            contacts=sum(contacts.values()),
-            pending=contacts.get(ContactStatus.PENDING.value, 0),
-            calling=contacts.get(ContactStatus.CALLING.value, 0),
-            done=contacts.get(ContactStatus.DONE.value, 0),
-            attempts=sum(attempts.values()) + sum(dispositions.values()),
-            unknown=attempts.get(AttemptStatus.UNKNOWN.value, 0),
-            dispositions=dispositions,
-            refusals=self._count(ContactRow.refusal, refused),
-        )
+        return self.progresses((campaign_id,))[campaign_id]
 
-    def _count(self, column: Any, where: ColumnElement[bool]) -> dict[str, int]:
-        query = select(column, func.count()).where(where).group_by(column)
-        return dict(self._session.execute(query).all())
+    def with_progress(self, campaigns: Sequence[Campaign]) -> list[tuple[Campaign, Progress]]:
+        """Return campaigns and how far each has come."""
+        found = self.progresses([campaign.id for campaign in campaigns])
+        return [(campaign, found[campaign.id]) for campaign in campaigns]
+
+    def progresses(self, campaign_ids: Sequence[str]) -> dict[str, Progress]:
+        """Count many campaigns' contacts, attempts and outcomes at once; by id."""
+        found = {campaign_id: Progress() for campaign_id in campaign_ids}
+        for count in contact_counts(self._session, campaign_ids):
+            found[str(count.campaign_id)].add_contacts(count)
+        live = (
+            select(AttemptRow.campaign_id, AttemptRow.status, func.count())
+            .where(AttemptRow.campaign_id.in_([row_id(one) for one in campaign_ids]))
+            .where(AttemptRow.status.in_(LIVE))
+            .group_by(AttemptRow.campaign_id, AttemptRow.status)
+        )
+        for campaign_id, status, attempts in self._session.execute(live):
+            found[str(campaign_id)].add_attempts(status, attempts)
+        for tally in tallies(self._session, campaign_ids):
+            found[tally.campaign_id].add_outcomes(tally)
+        return found
 
 
 def _named(name_or_id: str) -> ColumnElement[bool]:

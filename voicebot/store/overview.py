@@ -55,7 +55,7 @@ class OverviewRepository:
         intents: dict[str, int] = {}
         hours: dict[int, tuple[int, int]] = {}
         answered, talk_s = 0, 0.0
-        for tally in tallies(self._session, "", start, until, hourly=True):
+        for tally in tallies(self._session, None, start, until, hourly=True):
             dispositions[tally.disposition] = dispositions.get(tally.disposition, 0) + tally.calls
             intents[tally.intent] = intents.get(tally.intent, 0) + tally.calls
             hour = max(0, int((tally.at - start).total_seconds() // 3600))

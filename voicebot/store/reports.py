@@ -27,9 +27,9 @@ from voicebot.domain.report import (
     StageLatency,
 )
 from voicebot.store.calls import row_id
+from voicebot.store.contact_counts import ContactCount, contact_counts
 from voicebot.store.rehearsals import of_customers
 from voicebot.store.tables import (
-    ContactRow,
     EmotionRollupRow,
     LatencyRollupRow,
     OutcomeRollupRow,
@@ -118,14 +118,9 @@ class ReportRepository:
         return found
 
     def _funnel(self, found: Sequence[_Results], wanted: ReportFilter) -> Funnel:
-        contacts = select(func.count()).select_from(ContactRow)
-        if wanted.campaign_id:
-            contacts = contacts.where(ContactRow.campaign_id == row_id(wanted.campaign_id))
-        else:
-            contacts = contacts.where(of_customers(ContactRow.campaign_id))
         positive = _values(POSITIVE)
         return Funnel(
-            self._session.scalar(contacts) or 0,
+            sum(count.contacts for count in self._contacts(wanted)),
             sum(one.calls for one in found),
             sum(one.answered for one in found),
             sum(one.spoke for one in found),
@@ -142,13 +137,14 @@ class ReportRepository:
 
     def not_dialled(self, wanted: ReportFilter) -> tuple[Counted, ...]:
         """Return why contacts are not called now, as their lists say; times do not matter."""
-        query = select(ContactRow.refusal, func.count()).where(ContactRow.refusal.is_not(None))
-        if wanted.campaign_id:
-            query = query.where(ContactRow.campaign_id == row_id(wanted.campaign_id))
-        else:
-            query = query.where(of_customers(ContactRow.campaign_id))
-        found = self._session.execute(query.group_by(ContactRow.refusal)).all()
-        return _ordered(Counted(str(code), int(count)) for code, count in found)
+        refused: dict[str, int] = {}
+        for count in self._contacts(wanted):
+            if count.refusal:
+                refused[count.refusal] = refused.get(count.refusal, 0) + count.contacts
+        return _ordered(Counted(code, contacts) for code, contacts in refused.items())
+
+    def _contacts(self, wanted: ReportFilter) -> list[ContactCount]:
+        return contact_counts(self._session, (wanted.campaign_id,) if wanted.campaign_id else None)
 
     def scripts(self, wanted: ReportFilter) -> tuple[ScriptConversion, ...]:
         """Return how calls went by script and wording, most said first."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Float, cast, func, select, text
 from sqlalchemy.orm import Session
 
 from voicebot.domain.campaign import AttemptStatus, CampaignStatus, ContactStatus
+from voicebot.store.contact_counts import contact_counts
 from voicebot.store.jobs import QUEUES
-from voicebot.store.tables import AttemptRow, CallRow, CampaignRow, ContactRow, OutcomeRow, TurnRow
+from voicebot.store.tables import AttemptRow, CallRow, CampaignRow, OutcomeRow, TurnRow
 from voicebot.store.workers import INFERENCE, LINE, Worker, WorkerRepository
 
 RECENT = timedelta(minutes=5)
@@ -88,15 +91,9 @@ class StandingRepository:
 
     def waiting(self, now: datetime) -> dict[str, int]:
         """Return how much waits: contacts of running campaigns, jobs by their queue. Raises StoreError."""
-        contacts = self._session.execute(
-            select(func.count())
-            .select_from(ContactRow)
-            .join(CampaignRow, CampaignRow.id == ContactRow.campaign_id)
-            .where(
-                CampaignRow.status == CampaignStatus.RUNNING.value,
-                ContactRow.status == ContactStatus.PENDING.value,
-            )
-        ).scalar_one()
+        running = select(CampaignRow.id).where(CampaignRow.status == CampaignStatus.RUNNING.value)
+        counts = contact_counts(self._session, [str(one) for one in self._session.scalars(running)])
+        contacts = sum(count.contacts for count in counts if count.status == ContactStatus.PENDING.value)
         query = text(
             "SELECT queue_name, count(*) FROM procrastinate_jobs "
             "WHERE status = 'todo' AND coalesce(scheduled_at, :now) <= :now GROUP BY 1"
@@ -105,16 +102,13 @@ class StandingRepository:
         return {"contacts": contacts, **{f"jobs_{queue}": jobs.get(queue, 0) for queue in QUEUES}}
 
     def _campaigns(self, now: datetime) -> tuple[Running, ...]:
-        found = []
         query = select(CampaignRow).where(CampaignRow.status.in_(_ACTIVE)).order_by(CampaignRow.name)
-        for row in self._session.scalars(query).all():
-            contacts = dict(
-                self._session.execute(
-                    select(ContactRow.status, func.count())
-                    .where(ContactRow.campaign_id == row.id)
-                    .group_by(ContactRow.status)
-                ).all()
-            )
+        rows = self._session.scalars(query).all()
+        contacts: Counter[tuple[UUID, str]] = Counter()
+        for count in contact_counts(self._session, [str(row.id) for row in rows]):
+            contacts[count.campaign_id, count.status] += count.contacts
+        found = []
+        for row in rows:
             ended, answered = self._session.execute(
                 select(func.count(), func.count(AttemptRow.answered_at)).where(
                     AttemptRow.campaign_id == row.id,
@@ -122,8 +116,8 @@ class StandingRepository:
                     AttemptRow.created_at > now - RECENT,
                 )
             ).one()
-            calling = contacts.get(ContactStatus.CALLING.value, 0)
-            pending = contacts.get(ContactStatus.PENDING.value, 0)
+            calling = contacts[row.id, ContactStatus.CALLING.value]
+            pending = contacts[row.id, ContactStatus.PENDING.value]
             found.append(Running(row.name, row.status, row.held, calling, pending, ended, answered))
         return tuple(found)
 

@@ -47,7 +47,6 @@ async def list_rehearsals(caller: Sees, campaign: NameOrId) -> schemas.Campaigns
 
     def work(session: Transaction) -> list[tuple[Campaign, Progress]]:
         campaigns = CampaignRepository(session)
-        found = campaigns.rehearsals(campaigns.find(campaign).id)[:100]
-        return [(one, campaigns.progress(one.id)) for one in found]
+        return campaigns.with_progress(campaigns.rehearsals(campaigns.find(campaign).id)[:100])
 
     return schemas.CampaignsOut(items=[campaign_out(*one) for one in await caller.query(work)], next="")

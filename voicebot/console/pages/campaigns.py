@@ -53,8 +53,7 @@ async def _list(visitor: Visitor) -> None:
     async def read() -> list[tuple[Campaign, Progress]]:
         def work(session: Transaction) -> list[tuple[Campaign, Progress]]:
             found = CampaignRepository(session)
-            listed = found.page(limit=SHOWN)
-            return [(campaign, found.progress(campaign.id)) for campaign in listed]
+            return found.with_progress(found.page(limit=SHOWN))
 
         return await visitor.query(work)
 

@@ -79,7 +79,7 @@ def _state(visitor: Visitor, session: Transaction) -> State:
         len(workers),
         sum(worker.busy for worker in workers),
         sum(worker.capacity for worker in workers),
-        tuple((campaign, campaigns.progress(campaign.id)) for campaign in running[-8:]),
+        tuple(campaigns.with_progress(running[-8:])),
     )
 
 

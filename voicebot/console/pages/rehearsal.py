@@ -33,7 +33,7 @@ def shown(session: Transaction, campaign: Campaign) -> Shown:
     campaigns = CampaignRepository(session)
     found = campaigns.rehearsals(campaign.id)[:NEWEST]
     calls = OutcomeRepository(session).find(OutcomeFilter(found[0].id, limit=50)) if found else ()
-    return Shown(tuple((one, campaigns.progress(one.id)) for one in found), tuple(calls))
+    return Shown(tuple(campaigns.with_progress(found)), tuple(calls))
 
 
 class Card:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from voicebot.store.tables.agents import AgentRow, FeedbackRow, PushTargetRow, TakeoverRow
 from voicebot.store.tables.base import Base
 from voicebot.store.tables.calls import CallRow, CorrectionRow, OutcomeRow, TurnRow
-from voicebot.store.tables.campaigns import AttemptRow, CampaignRow, ContactRow, DoNotCallRow
+from voicebot.store.tables.campaigns import AttemptRow, CampaignRow, ContactCountRow, ContactRow, DoNotCallRow
 from voicebot.store.tables.compliance import DoNotCallListRow, DoNotCallNumberRow, ImportRow, RefusalRow
 from voicebot.store.tables.console import ApiAnswerRow, ApiTokenRow, SavedViewRow
 from voicebot.store.tables.learning import DriftReportRow, ModelVersionRow, TrainingRow
@@ -32,6 +32,7 @@ __all__ = [
     "Base",
     "CallRow",
     "CampaignRow",
+    "ContactCountRow",
     "ContactRow",
     "CorrectionRow",
     "DoNotCallListRow",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, desc, false, func, text
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, UniqueConstraint, desc, false, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from voicebot.store.tables.base import Base
@@ -63,8 +63,6 @@ class ContactRow(Base):
         ),
         Index("ix_contacts_calling", "campaign_id", postgresql_where=text("status = 'calling'")),
         Index("ix_contacts_number_lookup", "number_lookup"),
-        Index("ix_contacts_status", "campaign_id", "status"),  # counted on pages
-        Index("ix_contacts_refusal", "campaign_id", "refusal", postgresql_where=text("refusal IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -90,6 +88,19 @@ class ContactRow(Base):
     refusal_words: Mapped[str | None]
     refused_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ContactCountRow(Base):
+    """A change of how many contacts of a campaign are alike, written by triggers: store.contact_counts."""
+
+    __tablename__ = "contact_counts"
+    __table_args__ = (Index("ix_contact_counts_campaign_id", "campaign_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    campaign_id: Mapped[UUID]
+    status: Mapped[str]
+    refusal: Mapped[str]
+    contacts: Mapped[int] = mapped_column(BigInteger)
 
 
 class DoNotCallRow(Base):
