@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import math
 import re
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from tokenizers import Tokenizer
 
 from voicebot.bench.telephone import read, telephone
 from voicebot.domain.audio import Audio
-from voicebot.domain.errors import ModelError, RecognitionError
+from voicebot.domain.errors import ModelError, RecognitionError, WithdrawnError
 from voicebot.domain.script import Style
 from voicebot.domain.speech import Expectation, Transcript
 from voicebot.registry import resources
@@ -180,6 +181,28 @@ def test_many_utterances_at_once_are_not_mixed_up(
     with ThreadPoolExecutor(8) as threads:
         together = list(threads.map(lambda clip: hear(whisper, clip[1]).text, clips[:4] * 2))
     assert together == alone * 2
+
+
+def test_a_request_that_waits_is_withdrawn_and_the_stream_goes_on(
+    model: Path, clips: list[tuple[str, Audio]]
+) -> None:
+    gate, one = threading.Event(), WhisperRecognizer(model, workers=1)
+    busy = one._pool.submit(lambda _: gate.wait(60), urgent=True)
+    said, audio = clips[0]
+    stream = one.open(audio.rate_hz)
+    stream.feed(audio.pcm)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(stream.result, final=False)
+        while one.load < 2:
+            time.sleep(0.01)
+        stream.withdraw()
+        with pytest.raises(WithdrawnError):
+            waiting.result(10)
+    assert one.load == 1
+    gate.set()
+    busy.result(10)
+    assert character_error([(said, stream.result(final=True).text)]) < 0.5
+    one.close()
 
 
 def test_an_aborted_stream_answers_no_more(whisper: WhisperRecognizer) -> None:

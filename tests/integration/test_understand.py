@@ -48,6 +48,8 @@ class Stream:
         words = (Word(text, 0.3, self.seconds - 0.2, 0.9),) if text else ()
         return Transcript(text, words, confidence=0.9, engine="scripted")
 
+    def withdraw(self) -> None: ...
+
     def abort(self) -> None:
         self.lines.clear()
 

@@ -21,7 +21,7 @@ from voicebot.domain.call import (
 )
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Exchange, Relation
 from voicebot.domain.emotion import CALM, Emotion, EmotionLabel, SpeakerBaseline
-from voicebot.domain.errors import ModelError, PlaybookError, RecognitionError, SynthesisError
+from voicebot.domain.errors import ModelError, PlaybookError, RecognitionError, SynthesisError, WithdrawnError
 from voicebot.domain.script import Action, Answer, Playbook, Scene, Script, Style
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Prosody, Transcript, Utterance
 from voicebot.domain.understanding import Situation, Understanding
@@ -71,6 +71,7 @@ class Stream:
         self.expected = expected
         self.pcm = b""
         self.aborted = False
+        self.withdrawn = False
 
     def feed(self, pcm: bytes) -> None:
         self.pcm += pcm
@@ -79,12 +80,18 @@ class Stream:
         return (float(len(self.pcm)),)
 
     def result(self, *, final: bool) -> Transcript:
+        self.withdrawn = False
+        while not self.owner.gate.wait(0.01):
+            if self.withdrawn:
+                raise WithdrawnError("more speech came")
         self.owner.decodes += 1
-        self.owner.gate.wait(5)
         if b"\xff" in self.pcm:
             raise RecognitionError("unreadable")
         letters = "".join(chr(97 + number % 26) for number in range(len(self.pcm) // 1600))
         return Transcript(letters, confidence=0.9, engine="fake", compute_s=self.owner.compute_s)
+
+    def withdraw(self) -> None:
+        self.withdrawn = True
 
     def abort(self) -> None:
         self.aborted = True

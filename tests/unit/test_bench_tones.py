@@ -40,6 +40,8 @@ class Ears:
     def ending(self) -> Sequence[float] | None:
         return None
 
+    def withdraw(self) -> None: ...
+
     def abort(self) -> None:
         pass
 

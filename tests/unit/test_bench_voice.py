@@ -37,6 +37,8 @@ class Ears:
     def result(self, *, final: bool) -> Transcript:
         return Transcript(self.text)
 
+    def withdraw(self) -> None: ...
+
     def abort(self) -> None:
         pass
 

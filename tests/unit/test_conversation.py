@@ -121,6 +121,21 @@ async def test_a_newer_generation_cancels_the_older(call: Conversation, recogniz
     assert (await newer).turn.understanding.transcript.text == "ab"
 
 
+async def test_a_decision_that_waits_for_a_decoder_ends_as_the_customer_goes_on(
+    call: Conversation, recognizer: parts.Recognizer
+) -> None:
+    recognizer.gate.clear()
+    call.speech(1, parts.speech(100))
+    older = asyncio.create_task(call.decide(1, SPEECH))
+    await asyncio.sleep(0.05)
+    call.speech(2, parts.speech(100))
+    with pytest.raises(InferenceError, match="superseded"):
+        await asyncio.wait_for(older, 5)
+    assert recognizer.decodes == 0
+    recognizer.gate.set()
+    assert (await call.decide(2, SPEECH)).turn.understanding.transcript.text == "ab"
+
+
 async def test_an_older_generation_is_refused(call: Conversation) -> None:
     await call.decide(5, ANSWERED)
     with pytest.raises(InferenceError, match="superseded"):

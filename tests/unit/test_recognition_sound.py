@@ -85,19 +85,20 @@ def test_a_rate_is_doubled_without_a_seam_and_without_images() -> None:
     assert 20 * np.log10(image / spectrum.max()) < -50
 
 
-def test_final_results_go_before_speculative_ones_and_cancelled_ones_not_at_all() -> None:
+def test_what_is_urgent_goes_first_and_what_is_cancelled_not_at_all() -> None:
     gate, done = threading.Event(), list[str]()
     pool = DecoderPool(["decoder"], "test")
     first = pool.submit(lambda _: gate.wait(5), urgent=True)
-    guess = pool.submit(lambda _: done.append("guess"), urgent=False)
+    beside = pool.submit(lambda _: done.append("beside"), urgent=False)
     dropped = pool.submit(lambda _: done.append("dropped"), urgent=False)
     final = pool.submit(lambda _: done.append("final"), urgent=True)
+    assert pool.load == 2  # what goes beside counts for nothing
     assert dropped.cancel()
     gate.set()
-    for future in (first, guess, final):
+    for future in (first, beside, final):
         future.result(5)
     pool.close()
-    assert done == ["final", "guess"]
+    assert done == ["final", "beside"]
 
 
 def test_a_failing_decode_is_told_to_who_waits_and_the_worker_goes_on() -> None:

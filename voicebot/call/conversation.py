@@ -19,7 +19,7 @@ from voicebot.domain.answering import Finding
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.call import CallRequest, Delivery, EndCause, Outcome, Progress, PromptRef, TurnResult
 from voicebot.domain.dialogue import Snapshot
-from voicebot.domain.errors import InferenceError
+from voicebot.domain.errors import InferenceError, WithdrawnError
 from voicebot.domain.ports import RecognitionStream
 from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
 
@@ -101,6 +101,8 @@ class LocalConversation:
             return
         if generation > self._newest:
             self._gone_on.set()  # the newest decision is dead
+            if self._stream is not None:
+                self._stream.withdraw()
         self._speech.append((generation, pcm))
         if self._stream is None:
             self._stream = self._pipeline.listen(self._snapshot)
@@ -137,6 +139,8 @@ class LocalConversation:
         self._deciding = work
         try:
             result = await work
+        except WithdrawnError:
+            raise self._superseded(generation) from None
         except asyncio.CancelledError:
             if generation == self._newest:
                 raise  # the caller gave up
@@ -166,9 +170,12 @@ class LocalConversation:
         ending: Sequence[float] | None = None
         score: float | None = None
         if utterance.barged_in or load < self._tuning.full:
-            ending, told = await self._blocking(
-                lambda: self._hear(snapshot, utterance, stream, generation, began)
-            )
+            try:
+                ending, told = await self._blocking(
+                    lambda: self._hear(snapshot, utterance, stream, generation, began)
+                )
+            except WithdrawnError:
+                raise self._superseded(generation) from None
             if told is not None:
                 score = told.endpoint_score
                 self._on_progress(told)

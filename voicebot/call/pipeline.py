@@ -27,7 +27,7 @@ from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.call import CallRequest, Delivery, EndCause, Outcome, PromptRef, Turn, TurnResult
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation, Snapshot
 from voicebot.domain.emotion import CALM, Emotion, EmotionLabel, SpeakerBaseline
-from voicebot.domain.errors import InferenceError, VoicebotError
+from voicebot.domain.errors import InferenceError, VoicebotError, WithdrawnError
 from voicebot.domain.people import Delivered
 from voicebot.domain.ports import (
     DialoguePolicy,
@@ -124,21 +124,31 @@ class Pipeline:
         return self._recognizer.load
 
     def ending(self, stream: RecognitionStream | None) -> Sequence[float] | None:
-        """Return the recogniser's vector of how the speech so far ends; None if it has none."""
+        """Return the recogniser's vector of how the speech so far ends; None if it has none.
+
+        Raises WithdrawnError: more speech came.
+        """
         if stream is None:
             return None
         try:
             return stream.ending()
+        except WithdrawnError:
+            raise
         except VoicebotError as error:
             log.warning("no view of the speech's end", error=str(error))
             return None
 
     def recognise(self, stream: RecognitionStream | None, *, final: bool = False) -> Transcript:
-        """Return the words so far; nothing understood if the engine fails, so that the bot asks back."""
+        """Return the words so far; nothing understood if the engine fails, so that the bot asks back.
+
+        Raises WithdrawnError: more speech came.
+        """
         if stream is None:
             return Transcript("", method="no speech")
         try:
             return stream.result(final=final)
+        except WithdrawnError:
+            raise
         except VoicebotError as error:
             log.warning("recognition failed", error=str(error))
             return Transcript("", engine=self._recognizer.name, method="failed")

@@ -75,6 +75,10 @@ class RecognitionError(VoicebotError):
     """The speech could not be recognised."""
 
 
+class WithdrawnError(RecognitionError):
+    """A request for words was dropped before it was begun: nobody waits for them any more."""
+
+
 class SynthesisError(VoicebotError):
     """The text could not be spoken."""
 

@@ -45,6 +45,9 @@ class RecognitionStream(Protocol):
     def result(self, *, final: bool) -> Transcript:
         """Return the words so far. Blocks while the engine computes; `final` ends the stream."""
 
+    def withdraw(self) -> None:
+        """Drop a request that waits for its turn, for more speech is coming: it raises WithdrawnError."""
+
     def abort(self) -> None:
         """Throw the stream away; a running decode may finish unheard."""
 

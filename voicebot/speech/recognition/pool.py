@@ -1,4 +1,4 @@
-"""A few decoders shared by many streams: final results first, then first come, first served."""
+"""A few decoders shared by many streams: what is urgent first, then first come, first served."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 D = TypeVar("D")
 R = TypeVar("R")
 
-_LAST = 9  # priority of the note that ends a worker
+_URGENT, _BESIDE = 0, 1  # priorities
+_LAST = 9  # of the note that ends a worker
 
 
 @dataclass(order=True, slots=True)
@@ -32,7 +33,7 @@ class DecoderPool(Generic[D]):
         """Start the threads."""
         self._jobs: queue.PriorityQueue[_Job[D]] = queue.PriorityQueue()
         self._count = itertools.count()
-        self._running = 0
+        self._urgent = 0  # requests that are computed or wait
         self._counting = threading.Lock()
         self._threads = [
             threading.Thread(target=self._serve, args=(decoder,), name=f"{name}-{number}", daemon=True)
@@ -44,7 +45,10 @@ class DecoderPool(Generic[D]):
 
     def submit(self, work: Callable[[D], R], *, urgent: bool) -> Future[R]:
         """Queue work that needs a decoder. A future that is cancelled before its turn is skipped."""
-        job: _Job[D] = _Job(0 if urgent else 1, next(self._count), work)
+        job: _Job[D] = _Job(_URGENT if urgent else _BESIDE, next(self._count), work)
+        if urgent:
+            self._count_urgent(1)
+            job.future.add_done_callback(lambda _: self._count_urgent(-1))
         self._jobs.put(job)
         return job.future  # type: ignore[return-value]  # one queue holds the work of every result type
 
@@ -55,8 +59,8 @@ class DecoderPool(Generic[D]):
 
     @property
     def load(self) -> float:
-        """Requests that are computed or wait, for each decoder."""
-        return (self._running + self._jobs.qsize()) / len(self._threads)
+        """Urgent requests that are computed or wait, for each decoder."""
+        return self._urgent / len(self._threads)
 
     def close(self) -> None:
         """End the threads after the work that is queued."""
@@ -83,14 +87,11 @@ class DecoderPool(Generic[D]):
         while (job := self._jobs.get()).work is not None:
             if not job.future.set_running_or_notify_cancel():
                 continue
-            self._count_running(1)
             try:
                 job.future.set_result(job.work(decoder))
             except BaseException as error:  # noqa: BLE001 edge of a thread: whoever waits gets it
                 job.future.set_exception(error)
-            finally:
-                self._count_running(-1)
 
-    def _count_running(self, change: int) -> None:
+    def _count_urgent(self, change: int) -> None:
         with self._counting:
-            self._running += change
+            self._urgent += change

@@ -65,6 +65,9 @@ class QueuedStream(ABC):
                 f"no result within {timeout_s:g} s", hint="take fewer calls, or a smaller model"
             ) from late
 
+    def withdraw(self) -> None:  # noqa: B027  # what waits is decoded anyhow, as speech comes
+        """Do nothing: a request costs these engines little."""
+
     def abort(self) -> None:
         """Throw the stream away."""
         self._over = True

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from voicebot.domain.errors import ModelError, RecognitionError
+from voicebot.domain.errors import ModelError, RecognitionError, WithdrawnError
 from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript
 from voicebot.speech.recognition import sound, vocabulary
 from voicebot.speech.recognition.answers import (
@@ -143,7 +143,7 @@ class WhisperStream:
         pcm = bytes(self._pcm)
         if self._over:
             raise RecognitionError("the stream is over", hint="open a new one for the next utterance")
-        return self._compute(lambda decoder: self._end_of(decoder, pcm), urgent=False)
+        return self._compute(lambda decoder: self._end_of(decoder, pcm))
 
     def result(self, *, final: bool) -> Transcript:
         """Return the words so far; computes only if speech came since the last result.
@@ -159,12 +159,13 @@ class WhisperStream:
         if read is not None and self._unchanged(read, pcm):
             return read.transcript
         began = len(pcm) + self._dropped
-        transcript = self._compute(lambda decoder: self._transcribe(decoder, pcm), urgent=final)
+        transcript = self._compute(lambda decoder: self._transcribe(decoder, pcm))
         self._read = _Read(began, sound.peak_dbov(pcm, self._rate_hz), transcript)
         return transcript
 
-    def _compute(self, work: Callable[[Decoder], T], *, urgent: bool) -> T:
-        running = self._pool.submit(work, urgent=urgent)
+    def _compute(self, work: Callable[[Decoder], T]) -> T:
+        # Nobody waits for the words of an announcement: customers' turns go first.
+        running = self._pool.submit(work, urgent=not self._expectation.announcement)
         self._running = running
         try:
             return running.result(self._timeout_s)
@@ -175,13 +176,17 @@ class WhisperStream:
                 hint="take fewer calls at once, or set VOICEBOT_ASR_THREADS or VOICEBOT_ASR_TIMEOUT_S higher",
             ) from late
         except CancelledError as aborted:
-            raise RecognitionError("the utterance was aborted") from aborted
+            raise WithdrawnError("the request was withdrawn before its turn") from aborted
+
+    def withdraw(self) -> None:
+        """Drop a request that waits for a decoder."""
+        if self._running is not None:
+            self._running.cancel()
 
     def abort(self) -> None:
         """Throw the stream away; a decode that waits is never begun."""
         self._over = True
-        if self._running is not None:
-            self._running.cancel()
+        self.withdraw()
         self._pcm.clear()
 
     def _unchanged(self, read: _Read, pcm: bytes) -> bool:
