@@ -25,8 +25,10 @@ _FEWEST_TOKENS = 12
 _SHORT = 4  # hanzi
 PROMPT = "不需要，谢谢。可以。是的，你说。好的。"  # answers, in simplified hanzi with punctuation
 _SURE_OF_ENGLISH = 0.5  # Mandarin has 0.02 at most, even on the telephone
-_NARROW_S = 9.0  # is room enough for a sentence; of a mere answer more is heard in a whole window
-_SENTENCE_S, _ROOM_S = 2.0, 1.0
+_SENTENCE_S = 2.0  # of voice
+_SENTENCE_WINDOW_S, _ANSWER_WINDOW_S = 5.0, 9.0  # at least: a mere answer needs more silence about it
+_OVERHEARD_WINDOW_S = 8.0  # the first second and a half of an announcement, mostly
+_ROOM_S = 2.5  # of silence after the speech; with less, long sentences are heard worse
 _ENCODER_STEP = 320  # samples a frame of the encoder's output: 20 ms
 _ENDING_FRAMES = 10
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
@@ -96,11 +98,7 @@ class Decoder:
         self._prompt = self._begin(self._tokenizer, PROMPT)
         self._no_prompt = self._begin(self._tokenizer)
         self._english = self._begin(english)
-        self._narrow = self._frames_of(min(_NARROW_S, window_s))
-        self._frames = self._frames_of(window_s)
-
-    def _frames_of(self, seconds: float) -> int:
-        return int(seconds * sound.ENGINE_RATE_HZ) // int(self._model.feature_extractor.hop_length)
+        self._window_s = window_s
 
     def _begin(self, tokenizer: Any, before: str = "") -> list[int]:
         """Return the tokens before every text in a language, as if `before` had been said already."""
@@ -110,10 +108,17 @@ class Decoder:
             raise ModelError("the model knows no Mandarin", hint="use a multilingual Whisper model")
         return numbers
 
-    def encode(self, samples: sound.F32) -> Encoded:
-        """Return the encoder's view of at most one window of 16 kHz speech."""
+    def encode(self, samples: sound.F32, least_s: float = 0.0) -> Encoded:
+        """Return the encoder's view of at most one window of 16 kHz speech.
+
+        Args:
+            samples: of the speech.
+            least_s: the window holds at least so much; 0 = what serves customers best.
+        """
         began = time.thread_time(), self._cpu_s()
-        room = self._narrow if _is_sentence(samples) else self._frames
+        least_s = least_s or (_SENTENCE_WINDOW_S if _is_sentence(samples) else _ANSWER_WINDOW_S)
+        room_s = max(least_s, samples.size / sound.ENGINE_RATE_HZ + _ROOM_S)
+        room = round(min(room_s, self._window_s) * self._model.frames_per_second)
         features = self._model.feature_extractor(samples)[:, :room]
         # silence, as in its training: padded with zeros, which are sound, it stops after the first words
         features = np.pad(features, ((0, 0), (0, room - features.shape[1])), constant_values=features.min())
@@ -168,7 +173,7 @@ class Decoder:
 
     def overhear(self, samples: sound.F32) -> str:
         """Return what a network or a mailbox may be saying, in Mandarin or English; nothing is suggested."""
-        encoded = self.encode(samples)
+        encoded = self.encode(samples, _OVERHEARD_WINDOW_S)
         most_tokens = max(_FEWEST_TOKENS, int(samples.size / sound.ENGINE_RATE_HZ * TOKENS_PER_S))
         prompt = self._english if self._is_english(encoded) else self._no_prompt
         hypotheses, _ = self._generate(encoded.view, prompt, most_tokens)
@@ -212,10 +217,9 @@ def is_short(text: str) -> bool:
 
 
 def _is_sentence(samples: sound.F32) -> bool:
-    """Whether it is as long as a sentence, and leaves a narrow window some silence at its end."""
+    """Whether it is as long as a sentence."""
     span = sound.voiced_span(samples)
-    fits = samples.size <= (_NARROW_S - _ROOM_S) * sound.ENGINE_RATE_HZ
-    return fits and span is not None and span[1] - span[0] >= _SENTENCE_S
+    return span is not None and span[1] - span[0] >= _SENTENCE_S
 
 
 def _threads() -> frozenset[str]:
