@@ -77,6 +77,7 @@ class Stream:
         self.pcm += pcm
 
     def ending(self) -> Sequence[float]:
+        self.owner.looks += 1
         return (float(len(self.pcm)),)
 
     def result(self, *, final: bool) -> Transcript:
@@ -105,6 +106,7 @@ class Recognizer:
     def __init__(self) -> None:
         self.load = 0.0
         self.decodes = 0
+        self.looks = 0
         self.compute_s = 0.0
         self.gate = threading.Event()
         self.gate.set()

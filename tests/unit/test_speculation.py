@@ -12,7 +12,7 @@ from tests.unit import parts
 from voicebot.call.conversation import LocalConversation
 from voicebot.call.pipeline import Pipeline
 from voicebot.call.protection import protected_ms
-from voicebot.call.speculation import Pace, SpeculationTuning, wait_ms
+from voicebot.call.speculation import Pace, SpeculationTuning, look_ms, wait_ms
 from voicebot.domain.audio import FADE_BYTES, FRAME_BYTES, Audio
 from voicebot.domain.call import Progress
 from voicebot.domain.errors import InferenceError
@@ -118,6 +118,31 @@ async def test_who_goes_on_after_an_unlikely_end_costs_no_decoding() -> None:
     assert recognizer.decodes == 0
     result = await call.decide(2, SPEECH)
     assert result.turn.understanding.transcript.text == "abc"
+
+
+async def test_a_short_pause_costs_nothing_where_decoders_are_in_demand() -> None:
+    recognizer = parts.Recognizer()
+    recognizer.load = TUNING.demand
+    call = await conversation(recognizer, 0.9)
+    call.speech(1, parts.speech(200))
+    asked = asyncio.create_task(call.decide(1, SPEECH))
+    await asyncio.sleep(TUNING.look_ms / 4000)
+    call.speech(2, parts.speech(100))
+    with pytest.raises(InferenceError, match="went on"):
+        await asked
+    assert (recognizer.looks, recognizer.decodes) == (0, 0)
+    result = await call.decide(2, SPEECH)
+    assert (recognizer.looks, result.turn.understanding.transcript.text) == (1, "abc")
+
+
+@pytest.mark.parametrize(
+    ("load", "waited_for", "waits"),
+    [(0.0, False, 0), (0.5, False, TUNING.look_ms), (1.0, True, 0), (1.0, False, TUNING.look_ms)],
+)
+def test_the_first_look_waits_by_load_unless_somebody_waits_for_it(
+    load: float, waited_for: bool, waits: int
+) -> None:
+    assert look_ms(TUNING, load, waited_for=waited_for) == waits
 
 
 async def test_under_full_load_nobody_speculates_and_real_ends_are_still_decided() -> None:

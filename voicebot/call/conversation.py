@@ -14,7 +14,7 @@ from typing import TypeVar
 from voicebot import codec
 from voicebot.call.overhearing import Overhearing
 from voicebot.call.pipeline import Pipeline
-from voicebot.call.speculation import SpeculationTuning, wait_ms
+from voicebot.call.speculation import SpeculationTuning, look_ms, wait_ms
 from voicebot.domain.answering import Finding
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.call import CallRequest, Delivery, EndCause, Outcome, Progress, PromptRef, TurnResult
@@ -170,6 +170,8 @@ class LocalConversation:
         ending: Sequence[float] | None = None
         score: float | None = None
         if utterance.barged_in or load < self._tuning.full:
+            waited_for = utterance.barged_in or self._delivery is Delivery.SUGGEST
+            await self._stay(look_ms(self._tuning, load, waited_for=waited_for), generation, gone_on)
             try:
                 ending, told = await self._blocking(
                     lambda: self._hear(snapshot, utterance, stream, generation, began)
@@ -190,12 +192,16 @@ class LocalConversation:
         )
         if self._delivery is Delivery.SUGGEST:
             wait = 0  # an agent waits for it, and reads while the customer may go on
+        await self._stay(wait, generation, gone_on)
+        return ending
+
+    async def _stay(self, ms: int, generation: int, gone_on: asyncio.Event) -> None:
+        """Wait for so long. Raises InferenceError: the customer went on meanwhile."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait / 1000):
+            async with asyncio.timeout(ms / 1000):
                 await gone_on.wait()
         if gone_on.is_set():
             raise self._superseded(generation)
-        return ending
 
     async def commit(self, generation: int) -> None:
         """Make a decision real: state, baseline and recogniser context advance to it."""

@@ -2,8 +2,9 @@
 
 A decision costs a third of a CPU second, and it is lost if the customer goes on. So it is taken at once only
 where the end is likely, or where somebody waits for the words; else as late as it still hides inside the
-endpoint's silence, which depends on how fast this machine decides. Where every decoder is taken, nobody
-speculates: only real ends are decided on.
+endpoint's silence, which depends on how fast this machine decides. Where decoders are in demand, the first
+look at the sound, which tells likely ends, waits too. Where every one is taken, nobody speculates: only real
+ends are decided on.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class SpeculationTuning:
         960  # then an unlikely end is one: the line worker's long silence, less the first short pause
     )
     margin_ms: int = 60  # between the decision and that moment
+    demand: float = 0.5  # requests for each decoder from which on the first look at the sound waits a little
+    look_ms: int = 140  # so long: half of the pauses are over by then, and cost nothing
     loaded_ms: int = 800  # no decoder is free: the plain silence, all of it
     full: float = 1.5  # requests for each decoder from which on nobody speculates
 
@@ -45,6 +48,17 @@ class Pace:
         """What four of five stayed below."""
         seen = sorted(self._latest)
         return seen[len(seen) * 4 // 5] if seen else self._first_ms
+
+
+def look_ms(tuning: SpeculationTuning, load: float, *, waited_for: bool) -> int:
+    """Return how long to wait before the sound is looked at, 0 = not at all.
+
+    Args:
+        tuning: the waits.
+        load: requests to the recogniser, for each decoder.
+        waited_for: a held prompt, or a person of ours, waits for the words.
+    """
+    return tuning.look_ms if load >= tuning.demand and not waited_for else 0
 
 
 def wait_ms(
