@@ -298,6 +298,18 @@ def test_given_texts_are_scored_as_the_engine_itself_does(model: Path, test_data
     )
 
 
+def test_a_glance_at_the_sound_tells_what_following_the_token_does(model: Path, test_data: Path) -> None:
+    scorer = TextScorer(model / "model.bin", vocabulary.read(model).kept)
+    decoder = Decoder(model, 12.0)
+    for text in ("不用", "可以"):
+        audio = word(test_data, text)
+        encoded = decoder.encode(sound.at_engine_rate(audio.pcm, audio.rate_hz))
+        heard = np.array(encoded.view)[0].astype(np.float32)
+        start = decoder._english[0]
+        followed = scorer.follow(scorer.listen(heard), [start])
+        assert scorer.glance(heard, start) == pytest.approx(followed, abs=2e-3)
+
+
 def test_what_people_say_is_spelt_with_the_tokens_that_are_kept(model: Path) -> None:
     kept = vocabulary.read(model)
     assert len(kept.kept) < kept.size / 3

@@ -28,6 +28,7 @@ _SURE_OF_ENGLISH = 0.5  # Mandarin has 0.02 at most, even on the telephone
 _SENTENCE_S = 2.0  # of voice
 _SENTENCE_WINDOW_S, _ANSWER_WINDOW_S = 5.0, 9.0  # at least: a mere answer needs more silence about it
 _OVERHEARD_WINDOW_S = 8.0  # the first second and a half of an announcement, mostly
+_OVERHEARD_BEAM = 2
 _ROOM_S = 2.5  # of silence after the speech; with less, long sentences are heard worse
 _ENCODER_STEP = 320  # samples a frame of the encoder's output: 20 ms
 _ENDING_FRAMES = 10
@@ -176,7 +177,7 @@ class Decoder:
         encoded = self.encode(samples, _OVERHEARD_WINDOW_S)
         most_tokens = max(_FEWEST_TOKENS, int(samples.size / sound.ENGINE_RATE_HZ * TOKENS_PER_S))
         prompt = self._english if self._is_english(encoded) else self._no_prompt
-        hypotheses, _ = self._generate(encoded.view, prompt, most_tokens)
+        hypotheses, _ = self._generate(encoded.view, prompt, most_tokens, _OVERHEARD_BEAM)
         return hypotheses[0][0] if hypotheses else ""
 
     def _is_english(self, encoded: Encoded) -> bool:
@@ -184,16 +185,18 @@ class Decoder:
         if self._scorer is None or not self._vocabulary.multilingual:
             return False
         start, language = self._english[:2]
-        memory = self._scorer.listen(np.array(encoded.view)[0].astype(np.float32))
-        return float(np.exp(self._scorer.follow(memory, [start])[language])) >= _SURE_OF_ENGLISH
+        heard = self._scorer.glance(np.array(encoded.view)[0].astype(np.float32), start)
+        return float(np.exp(heard[language])) >= _SURE_OF_ENGLISH
 
-    def _generate(self, encoded: Any, prompt: list[int], most_tokens: int) -> tuple[Texts, float]:
+    def _generate(
+        self, encoded: Any, prompt: list[int], most_tokens: int, beam: int = BEAM
+    ) -> tuple[Texts, float]:
         """Return (text, log probability) pairs, best first, and the best one's mean per token."""
         found = self._model.model.generate(
             encoded,
             [prompt],
-            beam_size=BEAM,
-            num_hypotheses=BEAM,
+            beam_size=beam,
+            num_hypotheses=beam,
             repetition_penalty=REPETITION_PENALTY,
             no_repeat_ngram_size=NO_REPEAT_NGRAM,
             max_length=len(prompt) + most_tokens,

@@ -75,6 +75,22 @@ class TextScorer:
             last = self._decode(memory, _Trie(start, [()]))[-1:]
             return np.asarray(self._logprobs(last)[0], np.float32)
 
+    def glance(self, memory: F32, token: int) -> F32:
+        """Return the natural logarithm of each token's probability after one token.
+
+        The same as following it, at less than half of the cost: only one place looks at the sound, so its
+        question is brought to the sound, (frames, width), and not every frame to the question.
+        """
+        with self._threads.limit(limits=1, user_api="blas"):
+            x = (self._embeddings[token] + self._positions[0])[None]
+            for layer in self._layers:
+                value = np.split(_linear(_normal(x, layer.self_norm), layer.qkv), 3, axis=1)[2]
+                x = x + _linear(value, layer.self_out)
+                query = _linear(_normal(x, layer.cross_norm), layer.query)
+                x = x + _linear(_look(query, memory, layer.key_value), layer.cross_out)
+                x = x + _forward(x, layer)
+            return np.asarray(self._logprobs(_normal(x, self._norm))[0], np.float32)
+
     def score(
         self,
         memory: Memory,
@@ -126,9 +142,7 @@ class TextScorer:
             x = x + _linear(_attend(query, key, value, trie.mask), layer.self_out)
             query = _linear(_normal(x, layer.cross_norm), layer.query)
             x = x + _linear(_attend(query, seen_key, seen_value), layer.cross_out)
-            inner = _linear(_normal(x, layer.ffn_norm), layer.ffn_in)
-            bent = inner * (0.5 * (1 + erf(inner / np.sqrt(np.float32(2)))))  # GELU
-            x = x + _linear(np.asarray(bent, np.float32), layer.ffn_out)
+            x = x + _forward(x, layer)
         return _normal(x, self._norm)
 
 
@@ -166,6 +180,23 @@ def _attend(query: F32, key: F32, value: F32, mask: F32 | None = None) -> F32:
     scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
     shares = scores / scores.sum(axis=-1, keepdims=True)
     return np.asarray((shares @ v).transpose(1, 0, 2).reshape(len(query), -1), np.float32)
+
+
+def _look(query: F32, memory: F32, key_value: tuple[F32, F32]) -> F32:
+    """Attend to the sound from one place; keys' biases move all frames alike, and so nothing."""
+    heads, width = query.shape[1] // _HEAD, memory.shape[1]
+    keys, values = (half.reshape(heads, _HEAD, width) for half in np.split(key_value[0], 2))
+    scores = np.einsum("hd,hdw->hw", query.reshape(heads, _HEAD), keys) @ memory.T / np.float32(_HEAD**0.5)
+    shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    seen = np.einsum("hw,hdw->hd", shares @ memory, values).reshape(1, -1)
+    return np.asarray(seen + np.split(key_value[1], 2)[1], np.float32)
+
+
+def _forward(x: F32, layer: Layer) -> F32:
+    inner = _linear(_normal(x, layer.ffn_norm), layer.ffn_in)
+    bent = inner * (0.5 * (1 + erf(inner / np.sqrt(np.float32(2)))))  # GELU
+    return _linear(np.asarray(bent, np.float32), layer.ffn_out)
 
 
 def _linear(x: F32, weights: tuple[F32, F32]) -> F32:
