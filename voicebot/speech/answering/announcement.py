@@ -10,7 +10,7 @@ from voicebot.speech.answering.person import SpeechRun
 from voicebot.text.announcements import announced, may_offer_mailbox
 
 # Of a stretch's age. Networks name the number in the first second and a half, the reason in the next.
-READ_MS = (1500, 1950, 2400, 3200, 4400, 6000, 8000, 10_000, 13_000, 17_000, 22_000, 28_000, 35_000)
+READ_MS = (1500, 2400, 3200, 4400, 6000, 8000, 10_000, 13_000, 17_000, 22_000, 28_000, 35_000)
 LEAST_VOICE = 0.45  # share of a stretch's age; less is music, noise or breath
 _END_SILENCE_MS = 400  # a stretch that has paused is read at once
 _END_NEW_MS = 600  # of it that was not read yet
