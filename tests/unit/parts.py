@@ -80,6 +80,7 @@ class Stream:
 
     def result(self, *, final: bool) -> Transcript:
         self.owner.decodes += 1
+        self.owner.heard_ms.append(len(self.pcm) // 16)
         self.owner.gate.wait(5)
         if b"\xff" in self.pcm:
             raise RecognitionError("unreadable")
@@ -98,6 +99,7 @@ class Recognizer:
     def __init__(self) -> None:
         self.load = 0.0
         self.decodes = 0
+        self.heard_ms: list[int] = []  # speech that each decoding went through
         self.compute_s = 0.0
         self.gate = threading.Event()
         self.gate.set()

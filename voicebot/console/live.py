@@ -164,7 +164,8 @@ def _add_turn(call: LiveCall, turn: Turn) -> None:
     if text:
         call.lines.append(("customer", text))
     if turn.delivered is not None:
-        call.lines.append(("agent", turn.delivered.text))
+        if turn.delivered.text:
+            call.lines.append(("agent", turn.delivered.text))
     elif turn.decision.script_text:
         call.lines.append(("bot", turn.decision.script_text))
     del call.lines[:-60]
