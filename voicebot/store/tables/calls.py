@@ -24,7 +24,12 @@ class CallRow(Base):
     __table_args__ = (
         Index("ix_calls_campaign_id", "campaign_id", "started_at"),
         Index("ix_calls_contact_id", "contact_id"),
-        Index("ix_calls_caller_lookups", "caller_lookups", postgresql_using="gin"),
+        Index(
+            "ix_calls_caller_lookups",
+            "caller_lookups",
+            postgresql_using="gin",
+            postgresql_where=text("caller_lookups IS NOT NULL"),
+        ),
         Index("ix_calls_caller", "id", postgresql_where=text("caller_sealed IS NOT NULL")),
     )
 
