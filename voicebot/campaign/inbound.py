@@ -14,7 +14,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
@@ -42,7 +42,7 @@ from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
 from voicebot.store.do_not_call import DoNotCallRepository
-from voicebot.store.session import Database, Session
+from voicebot.store.session import Database, Session, time_of
 from voicebot.store.trunks import TrunkRepository
 from voicebot.telephony.headers import ATTEMPT, CAMPAIGN, CONTACT
 from voicebot.text.redaction import mask_number
@@ -189,14 +189,14 @@ class Inbound:
             return ""
         known = CallerRepository(session, self._vault)
         meant = [campaign.id for campaign in campaigns]
-        return known.last_called(found, datetime.now(UTC) - CALLED_BACK) or known.listed(found, meant)
+        return known.last_called(found, time_of(session) - CALLED_BACK) or known.listed(found, meant)
 
     def _opened(self, session: Session, campaign: Campaign, contact: Contact) -> CallRequest:
         """Open the attempt of a call that comes in."""
         self._not_forbidden(session, [contact.number], campaign.scope)
         request = _request(campaign.playbook_id, campaign, contact, str(uuid7()))
         attempts = AttemptRepository(session, self._vault)
-        if not attempts.open_inbound(request, self._worker, datetime.now(UTC)):
+        if not attempts.open_inbound(request, self._worker, time_of(session)):
             raise _RejectedError(486, "contact is in another call")
         return request
 

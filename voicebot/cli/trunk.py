@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -108,7 +107,7 @@ def list_() -> None:
     settings = Settings()
     with stored(settings) as store:
         found = trunks.listed(store, bootstrap.vault(settings))
-        registered = trunks.registered(store, datetime.now(UTC))
+        registered = trunks.registered(store)
     table = Table("线路", "地址", "注册", "允许号段", "主叫", "加密", "并发", "每秒", "状态")
     for trunk in found:
         table.add_row(

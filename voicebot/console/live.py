@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -172,4 +172,4 @@ def _add_turn(call: LiveCall, turn: Turn) -> None:
 
 
 def _workers(session: Transaction) -> tuple[Worker, ...]:
-    return WorkerRepository(session).alive(LINE, datetime.now(UTC))
+    return WorkerRepository(session).alive(LINE)
