@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Console
 from tests.browser.seed import seed
@@ -148,13 +148,12 @@ UPLOADS = {
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_list_that_can_not_be_read_is_told_with_what_to_do(
-    console: Console, context: BrowserContext, tmp_path: Path, language: str
+    console: Console, sign_in: Callable[..., Page], tmp_path: Path, language: str
 ) -> None:
     made = Campaign(str(uuid7()), "春季", "consumer_loan", CampaignStatus.DRAFT, "CN", trunk="sip:{number}@c")
     with console.database.transaction() as session:
         CampaignRepository(session).add(made)
-    page = context.new_page()
-    page.goto(console.link(console.user(Role.MANAGER, language=language)))
+    page = sign_in(Role.MANAGER, language)
     page.goto(f"{console.url}/campaigns/{made.id}")
     page.wait_for_load_state("networkidle")
     for name, (content, *told) in UPLOADS.items():
