@@ -123,7 +123,7 @@ async def refuse(phone: Telephone, host: str, caller: str, database: Database) -
     """Call in, say that no calls are wanted, and wait until all is written."""
     begun = len(phone.events)
     phone.do("call", uri=f"sip:{SHOWN}@{host}", caller=caller)
-    await asyncio.to_thread(phone.wait, "Answered", after=begun)
+    await asyncio.to_thread(phone.wait, "Answered", 30, after=begun)  # the first decision loads much
     await asyncio.sleep(0.5)
     phone.do("speak", ms=900)
     await asyncio.to_thread(phone.wait, "Ended", 20, after=begun)
