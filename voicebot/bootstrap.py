@@ -396,14 +396,11 @@ def trunk_accounts(settings: Settings, opened: Database) -> Callable[[], tuple[T
 
 def registrations(opened: Database, worker_id: str) -> Callable[[str, int, str], None]:
     """Return what writes how a line worker's registration at a trunk ended: name, SIP status, reason."""
-    from voicebot.domain.trunk import Registered
     from voicebot.store.trunks import RegistrationRepository
 
     def write(trunk: str, status: int, reason: str) -> None:
         with opened.transaction() as session:
-            RegistrationRepository(session).write(
-                Registered(trunk, worker_id, status, reason, datetime.now(UTC))
-            )
+            RegistrationRepository(session).write(trunk, worker_id, status, reason)
 
     return write
 

@@ -136,12 +136,12 @@ def _is_error(kind: str, text: str) -> bool:
 
 
 @pytest.fixture
-def sign_in(console: Console, context: BrowserContext) -> Callable[[Role], Page]:
+def sign_in(console: Console, context: BrowserContext) -> Callable[..., Page]:
     """Sign in as a role, by a link, and return the first page."""
 
-    def enter(role: Role) -> Page:
+    def enter(role: Role, language: str = "zh") -> Page:
         page = context.new_page()
-        page.goto(console.link(console.user(role)))
+        page.goto(console.link(console.user(role, language=language)))
         page.click("button[type=submit]")
         page.wait_for_selector("main.vb-main")
         return page

@@ -12,7 +12,9 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Console
 from tests.browser.seed import seed
-from voicebot.domain.campaign import CampaignStatus
+from voicebot.console.campaign_desk import LARGEST_UPLOAD
+from voicebot.domain.campaign import Campaign, CampaignStatus
+from voicebot.domain.ids import uuid7
 from voicebot.domain.users import Role
 from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.crypto import NumberVault, load_or_create_key
@@ -120,6 +122,50 @@ def test_what_goes_wrong_is_told_in_the_page_s_language(
     page.get_by_label("新密码").fill("长一点的密码也可以")
     page.get_by_role("button", name="保存").first.click()
     expect(page.get_by_text("两次输入的新密码不一样")).to_be_visible()
+
+
+UPLOADS = {
+    # file -> what the page says in Chinese, and in English
+    "坏的.xlsx": (
+        b"PK\x03\x04" + b"\0" * 200,
+        "坏的.xlsx 已损坏  请另存为 CSV（UTF-8）或 XLSX",
+        "坏的.xlsx is damaged  save it as CSV (UTF-8) or XLSX",
+    ),
+    "编码.csv": (
+        "号码\n".encode() + b"\xff\xff\xff\xff\n",
+        "编码.csv 的编码不是 UTF-8、UTF-16 或 GB18030  请另存为 CSV（UTF-8）或 XLSX",
+        "编码.csv is neither UTF-8, UTF-16 nor GB18030  save it as CSV (UTF-8) or XLSX",
+    ),
+    "断了.csv": (
+        '号码\n13800138000\n"'.encode() + b"0" * 200_000,
+        "断了.csv 从第 3 行起不是 CSV 格式；之前的 1 位客户已加入名单  请修好文件再上传一次，不会重复加入",
+        "mend the file and load it again: nobody is added twice",
+    ),
+    "加密.xlsx": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "文件内容和扩展名不符", "not what its name says"),
+    "空的.csv": (b"", "文件内容和扩展名不符", "not what its name says"),
+}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_list_that_can_not_be_read_is_told_with_what_to_do(
+    console: Console, sign_in: Callable[..., Page], tmp_path: Path, language: str
+) -> None:
+    made = Campaign(str(uuid7()), "春季", "consumer_loan", CampaignStatus.DRAFT, "CN", trunk="sip:{number}@c")
+    with console.database.transaction() as session:
+        CampaignRepository(session).add(made)
+    page = sign_in(Role.MANAGER, language)
+    page.goto(f"{console.url}/campaigns/{made.id}")
+    page.wait_for_load_state("networkidle")
+    for name, (content, *told) in UPLOADS.items():
+        file = tmp_path / name
+        file.write_bytes(content)
+        page.set_input_files("input[type=file]", file)
+        expect(page.get_by_text(told[language == "en"])).to_be_visible()
+    huge = tmp_path / "太大.csv"
+    with huge.open("wb") as sparse:
+        sparse.truncate(LARGEST_UPLOAD + 1)
+    page.set_input_files("input[type=file]", huge)
+    expect(page.get_by_text("最大 200 MB" if language == "zh" else "at most 200 MiB")).to_be_visible()
 
 
 def test_a_filter_is_saved_and_exported(console: Console, sign_in: Callable[[Role], Page]) -> None:

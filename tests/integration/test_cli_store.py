@@ -13,7 +13,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from tests.pixels import size
 from voicebot.call.journal import PostgresJournal
+from voicebot.campaign import charts
 from voicebot.campaign.dialer import call_request
 from voicebot.campaign.hopper import Hopper
 from voicebot.cli.calls import calls_app
@@ -133,6 +135,8 @@ def test_outcomes_and_reports_go_to_files_of_every_kind(called: list[str], tmp_p
     assert sum(row["value"] for row in rows if row["section"] == "disposition") == len(called)
     output("report", "spring", "--out", str(tmp_path / "report.html"))
     assert "<svg" in (tmp_path / "report.html").read_text("utf-8")
+    output("report", "spring", "--out", str(tmp_path / "report.png"))
+    assert size((tmp_path / "report.png").read_bytes())[0] == 2 * charts.WIDTH
     output("outcomes", "--intent", "B", "--out", str(tmp_path / "none.csv"))
     assert (tmp_path / "none.csv").read_text("utf-8-sig").startswith("call_id,at,campaign,")
     with pytest.raises(DataError, match="no kind of report"):

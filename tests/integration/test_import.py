@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import openpyxl
 import pytest
 from sqlalchemy import select
 
@@ -98,6 +100,39 @@ def test_importing_again_adds_nobody_twice(database: Database, campaign: Campaig
     assert (first.added, first.duplicates) == (2500, 0)
     assert (second.added, second.duplicates) == (0, 2500)
     assert told == [1000, 2000, 2500]
+
+
+def test_of_a_file_that_breaks_off_what_stands_above_is_kept_and_the_place_is_told(
+    database: Database, campaign: Campaign, tmp_path: Path
+) -> None:
+    file = tmp_path / "list.csv"
+    good = "".join(f"1390000{n:04}\n" for n in range(1500))
+    file.write_text(f'number\n{good}"{"0" * 200_000}\n')
+    with pytest.raises(
+        DataError, match=r"from line 1502 on.*1500 contacts from above are on the list"
+    ) as broken:
+        import_contacts(database, VAULT, campaign, file)
+    assert "load it again" in broken.value.hint
+    file.write_text(f"number\n{good}13800138000\n")
+    again = import_contacts(database, VAULT, campaign, file)
+    assert (again.added, again.duplicates) == (1, 1500)
+
+
+def test_of_a_spreadsheet_that_breaks_off_the_row_is_told(
+    database: Database, campaign: Campaign, tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    for row in [["number"], *([f"1390000{n:04}"] for n in range(50))]:
+        book.active.append(row)
+    whole, file = tmp_path / "whole.xlsx", tmp_path / "list.xlsx"
+    book.save(whole)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(file, "w") as new:
+        for part in old.infolist():
+            data = old.read(part)
+            cut = data.find(b'<row r="41"') if part.filename.endswith("sheet1.xml") else len(data)
+            new.writestr(part.filename, data[:cut])
+    with pytest.raises(DataError, match=r"damaged from row 41 on; 39 contacts from above are on the list"):
+        import_contacts(database, VAULT, campaign, file)
 
 
 @pytest.mark.parametrize(

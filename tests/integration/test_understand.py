@@ -232,7 +232,6 @@ def test_a_picture_of_nothing_can_be_drawn() -> None:
 
 
 def test_a_png_shows_hanzi(tmp_path: Path) -> None:
-    pytest.importorskip("resvg_py", reason="a PNG needs the extra `plot`")
     audio = Audio(bytes(16000))
     pictures = []
     for number, title in enumerate(("厌烦", "平静", "\ue000\ue001")):

@@ -86,6 +86,7 @@ class Stream:
             if self.withdrawn:
                 raise WithdrawnError("more speech came")
         self.owner.decodes += 1
+        self.owner.heard_ms.append(len(self.pcm) // 16)
         if b"\xff" in self.pcm:
             raise RecognitionError("unreadable")
         letters = "".join(chr(97 + number % 26) for number in range(len(self.pcm) // 1600))
@@ -107,6 +108,7 @@ class Recognizer:
         self.load = 0.0
         self.decodes = 0
         self.looks = 0
+        self.heard_ms: list[int] = []  # speech that each decoding went through
         self.compute_s = 0.0
         self.gate = threading.Event()
         self.gate.set()

@@ -37,7 +37,8 @@ RAISING = (
     "campaign/trunk.py", "campaign/windows.py", "console", "dialogue/lint.py", "dialogue/playbook.py",
     "registry/playbooks.py", "registry/promotion.py", "rpc/line_client.py", "service/grading.py",
     "service/model_registry.py", "service/rehearsal.py", "store/agents.py", "store/api_tokens.py",
-    "store/calls.py", "store/campaigns.py", "store/contacts.py", "store/outcome_pages.py",
+    "store/callers.py", "store/calls.py", "store/campaigns.py", "store/contacts.py",
+    "store/outcome_pages.py",
     "store/outcomes.py", "store/session.py", "store/trainings.py", "store/trunks.py",
     "store/users.py", "store/views.py", "store/webhooks.py", "telephony/headers.py",
 )  # fmt: skip

@@ -11,9 +11,10 @@ import pytest
 from tests.unit import parts
 from voicebot import codec
 from voicebot.call.conversation import LocalConversation
-from voicebot.domain.call import EndCause, PromptRef
+from voicebot.domain.call import Delivery, EndCause, PromptRef
 from voicebot.domain.dialogue import Snapshot
 from voicebot.domain.errors import InferenceError, VoicebotError
+from voicebot.domain.people import Delivered
 from voicebot.domain.ports import Conversation
 from voicebot.domain.speech import Utterance, UtteranceKind
 from voicebot.rpc.inference_client import InferenceClient
@@ -191,6 +192,33 @@ async def test_a_prompt_is_fetched(call: Conversation) -> None:
 async def test_a_prompt_that_is_gone_is_an_error(call: Conversation) -> None:
     with pytest.raises(VoicebotError, match="no prompt absent"):
         await call.prompt(PromptRef("absent", "", 0, ""))
+
+
+async def test_what_nobody_answered_stands_and_the_next_utterance_is_heard_alone(
+    call: Conversation, recognizer: parts.Recognizer
+) -> None:
+    call.deliver(Delivery.SUGGEST)
+    for generation in range(1, 21):
+        call.speech(generation, parts.speech(100 + 100 * (generation % 3)))
+        first = await call.decide(generation, SPEECH)
+        call.speech(generation + 1, parts.speech(100))  # before anybody found out that nobody answers
+        unanswered = await call.agent_said(generation, 3.0, 3.0)
+        assert unanswered.turn.delivered == Delivered("", start_s=3.0, end_s=3.0)
+        assert unanswered.turn.understanding.transcript == first.turn.understanding.transcript
+    assert max(recognizer.heard_ms) <= 400
+    assert len(recognizer.heard_ms) == 20
+    outcome = await call.close(EndCause.CUSTOMER_HUNG_UP)
+    assert len(outcome.reasons) > 1, "what the customer said counts, whoever was silent"
+    assert outcome.reasons[-1] == first.turn.understanding.transcript.text
+
+
+async def test_silence_about_what_was_not_decided_is_refused(call: Conversation) -> None:
+    call.speech(1, parts.speech(100))
+    await call.decide(1, SPEECH)
+    with pytest.raises(InferenceError, match="not decided"):
+        await call.agent_said(7, 3.0, 3.0)
+    call.speech(2, parts.speech(100))
+    assert (await call.decide(2, SPEECH)).turn.understanding.transcript.text == "ab"
 
 
 async def test_the_outcome_counts_what_was_committed_only(call: Conversation) -> None:

@@ -38,6 +38,25 @@ def test_v1_the_call_opens_with_the_whole_announcement() -> None:
         assert words in opening.script_text
 
 
+def test_v2_who_shows_no_number_is_not_told_that_it_was_noted() -> None:
+    call = Conversation()
+    call.state = replace(call.state, withheld=True)
+    last = call.says("不要再打了")
+    assert (last.script_id, last.action, last.do_not_call) == ("do_not_call_withheld", Action.HANG_UP, True)
+    assert "没有办法登记" in last.script_text
+    outcome = call.ends()
+    assert (outcome.disposition, outcome.opted_out) == (Disposition.DO_NOT_CALL, True)
+    assert "来电没有显示号码，未能登记" in outcome.reasons
+
+
+def test_v2_a_playbook_without_words_for_withheld_numbers_promises_nothing() -> None:
+    book = replace(consumer_loan(), do_not_call_withheld="")
+    call = Conversation(playbook=book)
+    call.state = replace(call.state, withheld=True)
+    last = call.says("不要再打了")
+    assert (last.script_id, last.action, last.do_not_call) == (book.farewell, Action.HANG_UP, True)
+
+
 def test_an_interested_customer_is_registered_after_a_spoken_confirmation() -> None:
     call = Conversation()
     assert call.says("可以，你说").script_id == "pitch_main"

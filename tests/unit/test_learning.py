@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -113,7 +113,17 @@ def weights(call: FinishedCall, *judged: Feedback) -> dict[str, float]:
 def test_what_a_person_really_said_becomes_the_sample_not_what_was_proposed() -> None:
     assert weights(conducted(delivered="年化四个点", matches="rate")) == {"rate": 0.5}
     assert weights(conducted(delivered="我说两句别的")) == {}
+    assert weights(conducted(delivered="")) == {}
     assert weights(conducted(delivered=None)) == {}
+
+
+def test_nothing_is_noticed_of_a_proposal_to_which_the_agent_was_silent() -> None:
+    call = conducted(delivered="")
+    (turn,) = call.turns
+    assert (turn.said_script_id, turn.said_text) == ("", "")
+    silent = replace(step(1), script_id=turn.said_script_id)
+    assert [one.name for one in signals([step(1), step(2)], EndCause.NO_ANSWER, Disposition.UNDECIDED)]
+    assert signals([silent, step(2)], EndCause.NO_ANSWER, Disposition.UNDECIDED) == []
 
 
 def test_a_click_judges_the_script_that_was_clicked() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from tests.pixels import pixels, size
+from voicebot.call import picture
 from voicebot.campaign import report_page
 from voicebot.cli.campaign_report import charts
 from voicebot.cli.files import write_rows
@@ -81,7 +85,7 @@ def test_the_page_needs_nothing_else(report: Report) -> None:
 def test_the_picture_tells_the_figures() -> None:
     drawn = report_page.svg(REPORT)
     assert "春季 &lt;贷款&gt;" in drawn
-    assert "18.0%  9/50" in drawn
+    assert "18.0% · 9/50" in drawn
     assert "310 / 450 / 600" in drawn
     assert "endpoint_score" not in drawn, "a chance is no time"
 
@@ -107,3 +111,39 @@ def test_rows_sum_to_what_the_report_says(tmp_path: Path) -> None:
 def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no kind of table"):
         write_rows(tmp_path / "report.doc", [])
+
+
+TITLE = (slice(28, 84), slice(40, 400))  # where it stands, in pixels
+
+
+def drawn(title: str, rows: int = 90) -> np.ndarray:
+    """Return the upper pixels of a report with a title."""
+    return pixels(picture.png(report_page.svg(replace(REPORT, title=title))), rows)
+
+
+def test_a_png_of_a_report_is_whole_coloured_and_in_hanzi() -> None:
+    svg = ET.fromstring(report_page.svg(REPORT)).attrib
+    assert size(picture.png(report_page.svg(REPORT))) == (2 * int(svg["width"]), 2 * int(svg["height"]))
+    image = drawn("春季贷款", rows=400)
+    colours, counts = np.unique(image.reshape(-1, 4), axis=0, return_counts=True)
+    assert len(colours) > 20, "bars, texts and their edges"
+    assert counts.max() < 0.97 * counts.sum(), "not an empty sheet"
+    assert [59, 120, 184, 255] in colours.tolist(), "a bar's blue"
+    title = image[TITLE]
+    assert (title != 255).any(axis=2).sum() > 500, "the title has ink"
+    assert (title != drawn("夏季房产")[TITLE]).any(), "and other hanzi have other ink"
+    boxes = drawn("\ue000\ue001\ue002\ue003")[TITLE]  # that no font has
+    assert (boxes == drawn("\ue004\ue005\ue006\ue007")[TITLE]).all(), "what is missing all looks the same"
+    assert (title != boxes).any()
+
+
+def test_a_png_without_a_font_for_hanzi_is_refused_and_not_drawn_in_boxes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import justmytype_intl_cjk
+
+    monkeypatch.setattr(justmytype_intl_cjk, "__file__", str(tmp_path / "__init__.py"))
+    with pytest.raises(DataError, match="font with hanzi") as refused:
+        picture.save(tmp_path / "report.png", report_page.svg(REPORT))
+    assert ".svg" in refused.value.hint
+    assert not (tmp_path / "report.png").exists()

@@ -35,7 +35,8 @@ def brief(request: CallRequest, turns: Sequence[Turn], reason: TakeoverReason) -
             lines.append(("customer", turn.understanding.transcript.text))
             emotion = turn.understanding.emotion.label
         if turn.delivered is not None:
-            lines.append(("agent", turn.delivered.text))
+            if turn.delivered.text:
+                lines.append(("agent", turn.delivered.text))
         elif turn.decision.script_text:
             lines.append(("bot", turn.decision.script_text))
     last = next((text for who, text in reversed(lines) if who == "customer"), "")

@@ -236,17 +236,24 @@ class LocalConversation:
         self._agent_stream.feed(pcm)
 
     async def agent_said(self, generation: int, start_s: float, end_s: float) -> TurnResult:
-        """Recognise what the person said, and advance by it, not by the decision. Raises InferenceError."""
+        """Recognise what the person said, and advance by it, not by the decision.
+
+        Raises:
+            InferenceError: the call is not open, or nothing was said to what was not decided here.
+        """
         snapshot, stream = self._open(), self._agent_stream
         self._agent_stream = None
         decided = self._results.get(generation)
         pipeline = self._pipeline
+        if stream is None and decided is None:
+            raise InferenceError(f"generation {generation} was not decided here")
 
         def work() -> TurnResult:
             heard = pipeline.recognise(stream, final=True)
             return pipeline.delivered(snapshot, decided, heard, (start_s, end_s), at=datetime.now(UTC))
 
-        result = await self._blocking(work)
+        # Where nothing is to be recognised, no more speech is taken before the state has advanced.
+        result = work() if stream is None else await self._blocking(work)
         self._snapshot = codec.decode(Snapshot, result.snapshot)
         if decided is not None:
             self._advance(generation)
@@ -266,6 +273,7 @@ class LocalConversation:
         if self._deciding is not None:
             self._deciding.cancel()
         self._end_stream()
+        self._end_agent_stream()
         if self._overhearing is not None:
             self._overhearing.stop()
         self._speech.clear()

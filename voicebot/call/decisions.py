@@ -41,7 +41,7 @@ class Decisions:
         self._post = post
         self._progress = progress
         self._snapshot = b""
-        self._speech = bytearray()  # since the last commit: what a new stream would need
+        self._speech: list[Send] = []  # since the last commit: what a new stream would need
         self._task: asyncio.Task[None] | None = None
         self._retried = False
         self._background: set[asyncio.Task[None]] = set()
@@ -64,7 +64,7 @@ class Decisions:
 
     def send(self, speech: Send) -> None:
         """Pass speech on."""
-        self._speech += speech.pcm
+        self._speech.append(speech)
         self.conversation.speech(speech.generation, speech.pcm)
 
     async def ask(self, asked: Decide) -> None:
@@ -108,6 +108,10 @@ class Decisions:
         self.decided = decided
         return True
 
+    def holds(self, generation: int) -> bool:
+        """Whether this decision is there, and nothing has become of it yet."""
+        return self.decided is not None and self.decided.result.generation == generation
+
     # -- what becomes real --
 
     def commit(self, commit: Commit) -> Turn:
@@ -145,9 +149,9 @@ class Decisions:
     def follow(self, followed: Followed) -> Turn:
         """Return the turn that a person made of what the bot had decided."""
         self._snapshot = followed.result.snapshot
+        self._speech = [one for one in self._speech if one.generation > followed.generation]
         if self.decided is not None and self.decided.result.generation == followed.generation:
             self.asked = self.decided = None
-            self._speech.clear()
         return replace(followed.result.turn, at=datetime.now(UTC))
 
     # -- when it fails --
@@ -177,7 +181,8 @@ class Decisions:
             return False
         if self._speech:
             assert self.asked is not None
-            self.conversation.speech(self.asked.generation, bytes(self._speech))
+            pcm = b"".join(one.pcm for one in self._speech)
+            self.conversation.speech(self.asked.generation, pcm)
         return True
 
     # -- how it ends --

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 import structlog
@@ -13,7 +13,7 @@ from voicebot import codec
 from voicebot.domain.errors import VoicebotError
 from voicebot.domain.people import Agent, Briefing
 from voicebot.store.agents import AgentRepository
-from voicebot.store.session import Database
+from voicebot.store.session import Database, time_of
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class PostgresDesk:
     async def _do(self, work: Callable[[AgentRepository, datetime], T], otherwise: T) -> T:
         def run() -> T:
             with self._database.transaction() as session:
-                return work(AgentRepository(session), datetime.now(UTC))
+                return work(AgentRepository(session), time_of(session))
 
         try:
             return await asyncio.to_thread(run)

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 
-from voicebot.call.account import Account
 from voicebot.call.briefing import brief
 from voicebot.call.events import (
     AgentLeft,
     Decided,
-    Event,
     Followed,
     Phone,
-    SessionConfig,
     Switch,
     TakenOver,
     TakeOver,
     Whisper,
 )
-from voicebot.call.line import Line
-from voicebot.call.listening import AgentPaused
+from voicebot.call.host import Host
 from voicebot.call.plan import Plan
 from voicebot.call.takeover import Attempt
 from voicebot.call.turns import TurnMachine
-from voicebot.domain.call import CallEvent, CallRequest, Delivery, EndCause, Turn
+from voicebot.domain.call import CallEvent, Delivery, EndCause, Turn, TurnResult
 from voicebot.domain.errors import VoicebotError
 from voicebot.domain.people import (
     Agent,
+    Delivered,
     Suggestion,
     Takeover,
     TakeoverKind,
@@ -43,7 +38,6 @@ from voicebot.domain.people import (
     TakeoverStage,
     TakeoverUpdate,
 )
-from voicebot.domain.ports import Conversation
 from voicebot.domain.speech import Utterance
 from voicebot.telephony import Answered, Ended, Leg, LegEvent, Stalled, TransferEnded
 
@@ -51,38 +45,6 @@ log = structlog.get_logger()
 
 SETTLE_S = 2.0
 TALKED_S = 3.0  # an agent who leaves sooner has not taken the call: the customer is the bot's again
-
-
-class Host(Protocol):
-    """What the human side sees of its call."""
-
-    request: CallRequest
-    account: Account
-
-    @property
-    def conversation(self) -> Conversation:
-        """The stream that inference listens to now."""
-
-    @property
-    def config(self) -> SessionConfig:
-        """What all calls of the worker share."""
-
-    @property
-    def leg(self) -> Leg:
-        """The customer's leg."""
-
-    @property
-    def line(self) -> Line:
-        """The customer's line."""
-
-    def post(self, event: Event) -> None:
-        """Put an event into the call's inbox; from any thread."""
-
-    def later(self, work: Coroutine[None, None, None]) -> None:
-        """Run something until the call ends."""
-
-    def tell(self, event: CallEvent) -> None:
-        """Tell whoever watches the line."""
 
 
 class HumanSide:
@@ -100,6 +62,7 @@ class HumanSide:
         self._busy = False  # a takeover is under way
         self._waits = False  # an agent is on the phone, the customer is not yet
         self._unwanted = False  # the call was ended before the customer was dialled
+        self._understanding = asyncio.Lock()  # inference follows one stretch of the agent's at a time
         self._record: Takeover | None = None
         self._recorded = asyncio.Event()
 
@@ -107,6 +70,11 @@ class HumanSide:
     def talks(self) -> bool:
         """Whether a person talks with the customer, so that the bot only suggests."""
         return self._host.request.delivery is Delivery.SUGGEST
+
+    @property
+    def following(self) -> bool:
+        """Whether what the agent said is being understood."""
+        return self._understanding.locked()
 
     @property
     def free(self) -> bool:
@@ -345,16 +313,30 @@ class HumanSide:
         )
         host.tell(CallEvent(turn.call_id, "suggestion", suggestion.at, suggestion=suggestion))
 
-    async def follow(self, paused: AgentPaused, generation: int) -> None:
-        """Have what the agent said recognised, and the dialogue advanced by it."""
+    async def follow(self, generation: int, start_s: float, end_s: float) -> None:
+        """Have what the agent said recognised, be it nothing, and the dialogue advanced by it."""
+        result = await self._understand(generation, start_s, end_s)
+        if result is not None:
+            self._host.post(Followed(result, generation))
+
+    async def unanswered(self, decided: TurnResult) -> Turn:
+        """Return the turn of an utterance after which the call was over; what it came to will know of it."""
+        turn, end_s = decided.turn, decided.turn.end_s
+        found = None if self.following else await self._understand(decided.generation, end_s, end_s)
+        if found is not None:
+            return replace(found.turn, at=datetime.now(UTC))
+        silent = Delivered("", start_s=end_s, end_s=end_s)
+        return replace(turn, at=datetime.now(UTC), delivery=Delivery.SUGGEST, delivered=silent)
+
+    async def _understand(self, generation: int, start_s: float, end_s: float) -> TurnResult | None:
         host = self._host
-        try:
-            async with asyncio.timeout(host.config.decide_timeout_s):
-                result = await host.conversation.agent_said(generation, paused.start_s, paused.end_s)
-        except (TimeoutError, VoicebotError) as error:
-            log.warning("agent not understood", call_id=host.request.call_id, error=str(error))
-            return
-        host.post(Followed(result, generation))
+        async with self._understanding:
+            try:
+                async with asyncio.timeout(host.config.decide_timeout_s):
+                    return await host.conversation.agent_said(generation, start_s, end_s)
+            except (TimeoutError, VoicebotError) as error:
+                log.warning("agent not understood", call_id=host.request.call_id, error=str(error))
+                return None
 
     # -- whisper --
 
@@ -384,16 +366,3 @@ class HumanSide:
     def _tell(self, update: TakeoverUpdate) -> None:
         host = self._host
         host.tell(CallEvent(host.request.call_id, "takeover", datetime.now(UTC), takeover=update))
-
-
-def reason_of(reasons: tuple[str, ...], key: str) -> TakeoverReason:
-    """Return why a decision hands over, from its reasons, which begin with the rule's name."""
-    rule = reasons[0].partition(" ")[0] if reasons else ""
-    if key:
-        return TakeoverReason.KEY
-    return {
-        "V5": TakeoverReason.ASKED,
-        "V11": TakeoverReason.UNCLEAR,
-        "V22": TakeoverReason.INTENT,
-        "V23": TakeoverReason.ANGER,
-    }.get(rule, TakeoverReason.SCRIPT)

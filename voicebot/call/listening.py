@@ -2,7 +2,7 @@
 
 The bot says nothing here. At a customer's first short pause a decision is asked for, as in the turn machine,
 so that suggestions are on the agent's screen before the agent would answer; what the agent says is cut into
-stretches of its own.
+stretches of its own. An utterance to which the agent is silent is over when the customer says something new.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from voicebot.domain.speech import Utterance, UtteranceKind
 from voicebot.speech.segmentation.segmenter import Segmenter
 
 AGENT_PAUSE_MS = 700  # of silence: the agent's stretch is over
-SHORTEST_MS = 300  # voiced: less is a 嗯, and changes nothing
+SHORTEST_MS = 300  # voiced, of either: less is a 嗯, and changes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,14 @@ class Settled:
     """The customer has finished: the suggestions for this generation are final."""
 
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The customer says something new, and nobody has answered what was said under this generation."""
+
+    generation: int
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class AgentPaused:
     end_s: float
 
 
-Noticed = Send | Decide | Settled | AgentSpeech | AgentPaused
+Noticed = Send | Decide | Settled | Unanswered | AgentSpeech | AgentPaused
 
 
 class Listening:
@@ -54,6 +62,7 @@ class Listening:
         self._agent = Segmenter(tuning.segments)
         self._asked = False
         self._agent_long = False
+        self._open = 0  # generation that is settled and waits for the agent's answer; 0 = none
 
     def customer(self, pcm: bytes, voiced: bool) -> list[Noticed]:
         """Take a frame of the customer's."""
@@ -64,8 +73,10 @@ class Listening:
         if segments.speaking:
             self._asked = False  # goes on: that decision is dead
             if segments.untaken_ms() >= self._tuning.chunk_ms:
+                out += self._leave()
                 out.append(Send(self.generation + 1, segments.take()))
         elif not self._asked and segments.silence_ms >= self._tuning.pause_ms:
+            out += self._leave()
             self._asked = True
             self.generation += 1
             start_s, end_s = (self._began_ms + segments.start_ms) / 1000, self._at_s(segments.end_ms)
@@ -74,8 +85,16 @@ class Listening:
         elif self._asked and segments.silence_ms >= self._tuning.endpoint_ms:
             self._asked = False
             segments.close()
+            self._open = self.generation
             out.append(Settled(self.generation))
         return out
+
+    def _leave(self) -> list[Noticed]:
+        """Wait for no answer any more: the agent is silent, and the customer says more than a 嗯."""
+        if not self._open or self._agent.active or self._customer.speech_ms < SHORTEST_MS:
+            return []
+        generation, self._open = self._open, 0
+        return [Unanswered(generation, self._at_s(self._customer.start_ms))]
 
     def agent(self, pcm: bytes, voiced: bool) -> list[Noticed]:
         """Take a frame of the agent's."""
@@ -92,6 +111,7 @@ class Listening:
             if self._agent_long:
                 out.append(AgentSpeech(segments.take()))
                 out.append(AgentPaused(self._at_s(segments.start_ms), self._at_s(segments.end_ms)))
+                self._open = 0
             self._agent_long = False
             segments.close()
         return out

@@ -72,20 +72,26 @@ def save(path: Path, drawn: str) -> None:
 
 
 def png(drawn: str) -> bytes:
-    """Return an SVG as a PNG, with a font that has hanzi. Raises DataError without the extra `plot`."""
+    """Return an SVG as a PNG, two pixels a unit, with a font that has hanzi. Raises DataError."""
     try:
         import justmytype_intl_cjk
         import resvg_py
     except ImportError as absent:
-        raise DataError(
-            "a PNG needs a renderer and a font with hanzi",
-            hint="pip install 'voicebot[plot]', or name an .svg: any browser shows it",
-        ) from absent
+        raise _no_renderer() from absent
     fonts = [str(font) for font in Path(justmytype_intl_cjk.__file__).parent.rglob("NotoSansSC*.ttf")]
+    if not fonts:  # it would draw empty boxes
+        raise _no_renderer()
     image = resvg_py.svg_to_bytes(
         svg_string=drawn, skip_system_fonts=True, font_files=fonts, sans_serif_family="Noto Sans SC", zoom=2
     )
     return bytes(image)
+
+
+def _no_renderer() -> DataError:
+    return DataError(
+        "a PNG needs a renderer and a font with hanzi",
+        hint="pip install 'voicebot[plot]', or name an .svg: any browser shows it",
+    )
 
 
 def _axes(length: float, x: _Place) -> Iterator[str]:

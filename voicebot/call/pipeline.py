@@ -88,7 +88,8 @@ class Pipeline:
         """Return the snapshot of a call before its opening. Raises PlaybookError."""
         playbook = self._playbooks.get(request.playbook_id)
         seed = zlib.crc32(request.call_id.encode())
-        return Snapshot(request.call_id, seed, self._policy.begin(playbook, request.slots))
+        state = replace(self._policy.begin(playbook, request.slots), withheld=request.withheld)
+        return Snapshot(request.call_id, seed, state)
 
     def resume(self, request: CallRequest, data: bytes) -> Snapshot:
         """Return the snapshot that a line worker held. Raises InferenceError if it is not this call's."""

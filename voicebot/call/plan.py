@@ -26,3 +26,16 @@ class Plan:
     kind: TakeoverKind = TakeoverKind.AUTO
     agent_id: str = ""  # this agent; "" = whoever waited longest
     target_uri: str = ""  # an address outside, instead of an agent
+
+
+def reason_of(reasons: tuple[str, ...], key: str) -> TakeoverReason:
+    """Return why a decision hands over, from its reasons, which begin with the rule's name."""
+    rule = reasons[0].partition(" ")[0] if reasons else ""
+    if key:
+        return TakeoverReason.KEY
+    return {
+        "V5": TakeoverReason.ASKED,
+        "V11": TakeoverReason.UNCLEAR,
+        "V22": TakeoverReason.INTENT,
+        "V23": TakeoverReason.ANGER,
+    }.get(rule, TakeoverReason.SCRIPT)

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from voicebot.call.human import Host
+from voicebot.call.host import Host
 from voicebot.call.turns import TurnMachine
 from voicebot.domain.answering import Finding, cause_of
 from voicebot.domain.call import Direction, PromptRef

@@ -27,10 +27,10 @@ from voicebot.call.events import (
     TakeOver,
     Whisper,
 )
-from voicebot.call.human import HumanSide, reason_of
+from voicebot.call.human import HumanSide
 from voicebot.call.line import Line, Tap
-from voicebot.call.listening import AgentPaused, AgentSpeech, Settled
-from voicebot.call.plan import Plan
+from voicebot.call.listening import AgentPaused, AgentSpeech, Settled, Unanswered
+from voicebot.call.plan import Plan, reason_of
 from voicebot.call.recap import Recap
 from voicebot.call.screening import Screening, hang_up_after
 from voicebot.call.turns import (
@@ -47,7 +47,6 @@ from voicebot.domain.call import (
     CallEvent,
     CallRecord,
     CallRequest,
-    Delivery,
     Direction,
     EndCause,
     Turn,
@@ -223,8 +222,8 @@ class CallSession:
                 self._finish(action)
             case TakeOver() | TakenOver() | AgentLeft() | Switch() | Whisper() | TransferEnded():
                 await self.human.handle(event)
-            case Settled() | AgentSpeech() | AgentPaused() | Followed():
-                self._on_talk(event)
+            case Settled() | Unanswered() | AgentSpeech() | AgentPaused() | Followed():
+                await self._on_talk(event)
             case HangUp():
                 self._leg_now().hang_up()
             case NoMedia():
@@ -233,20 +232,24 @@ class CallSession:
             case Ended():
                 self.account.ended = event
 
-    def _on_talk(self, event: Settled | AgentSpeech | AgentPaused | Followed) -> None:
+    async def _on_talk(self, event: Settled | Unanswered | AgentSpeech | AgentPaused | Followed) -> None:
         """While a person talks: what was said is suggested for, and moves the dialogue."""
         match event:
             case Settled(generation):
                 self._settled = generation
                 decided = self._decisions.decided
-                if decided is not None and decided.result.generation == generation:
+                if decided is not None and self._decisions.holds(generation):
                     self._suggest(decided, final=True)
             case AgentSpeech(pcm):
                 self.conversation.agent_speech(pcm)
-            case AgentPaused():
+            case AgentPaused(start_s, end_s):
                 decided = self._decisions.decided
                 generation = decided.result.generation if decided is not None else 0
-                self.later(self.human.follow(event, generation))
+                self.later(self.human.follow(generation, start_s, end_s))
+            case Unanswered(generation, at_s):
+                if self._decisions.holds(generation) and not self.human.following:
+                    self.later(self.human.follow(generation, at_s, at_s))
+                    await asyncio.sleep(0)  # it has asked before more speech is sent
             case Followed():
                 self._journal(self._decisions.follow(event))
 
@@ -332,7 +335,7 @@ class CallSession:
         cause = self.account.cause
         decided = self._decisions.decided
         if self.human.talks and decided is not None:
-            self._journal(replace(decided.result.turn, at=datetime.now(UTC), delivery=Delivery.SUGGEST))
+            self._journal(await self.human.unanswered(decided.result))
         self._decisions.stop()
         for task in self._background:
             task.cancel()

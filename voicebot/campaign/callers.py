@@ -12,6 +12,7 @@ from voicebot.domain.trunk import Trunk
 
 REGION = "CN"  # of numbers without country code, beside those of the trunk's prefixes
 _USER = re.compile(r"(?:sips?|tel):([^@;>\s]+)", re.IGNORECASE)
+_PRIVATE = frozenset({"id", "user", "header"})
 _WITHHELD = frozenset({"anonymous", "unknown", "unavailable", "restricted", "private"})
 
 
@@ -22,6 +23,13 @@ def caller(headers: Mapping[str, str]) -> str:
         if user:
             return "" if user.lower() in _WITHHELD else user
     return ""
+
+
+def withheld(headers: Mapping[str, str]) -> bool:
+    """Return whether the caller wants not to be known: by Privacy (RFC 3323, 3325) or an anonymous From."""
+    asked = {one.strip().lower() for one in headers.get("privacy", "").split(";")}
+    user = _user(headers.get("from", "") or headers.get("f", ""))
+    return bool(asked & _PRIVATE) or user.lower() in _WITHHELD
 
 
 def dialled(headers: Mapping[str, str], user: str) -> tuple[str, ...]:
@@ -58,6 +66,12 @@ def numbers(user: str, prefixes: Iterable[str] = ()) -> tuple[str, ...]:
             found.append(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
     # numbers of a test network are no valid ones: they are taken as they are
     return tuple(dict.fromkeys(found)) or ("+" + digits.lstrip("+"),)
+
+
+def likeliest(found: Sequence[str], prefixes: Iterable[str] = ()) -> str:
+    """Return which of the numbers that a user part may stand for is meant: one of the peer's countries."""
+    near = (*prefixes, f"+{phonenumbers.country_code_for_region(REGION)}")
+    return next((number for number in found if number.startswith(near)), found[0])
 
 
 def trusted(source: str, peers: Iterable[str]) -> bool:

@@ -93,7 +93,7 @@ def shares(title: str, rows: Sequence[tuple[str, Share, str]]) -> Chart:
             _bar(LEFT, y, rate - LEFT, BLUE),
             f'<path d="M{low:.1f} {y + 11}H{high:.1f}M{low:.1f} {y + 7}v8M{high:.1f} {y + 7}v8" '
             'stroke="#222" stroke-width="1.5"/>',
-            text(RIGHT + 8, y + 16, f"{share.rate:.1%}  {share.hits}/{share.of}  {note}", size=12),
+            text(RIGHT + 8, y + 16, f"{share.rate:.1%} · {share.hits}/{share.of} {note}", size=12),
         ]
     return Chart(title, *_filled(parts, len(rows)))
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.errors import DataError
 from voicebot.store.audit import AuditRepository
+from voicebot.store.callers import CallerRepository
 from voicebot.store.calls import EVERY_SCOPE
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.corrections import Correction, CorrectionRepository
@@ -55,9 +56,11 @@ def correct(
         corrections = CorrectionRepository(session)
         done = corrections.correct(call_id, actor, why, now, disposition, intent_level, facts or {})
         contacts = ContactRepository(session, vault)
-        if disposition is Disposition.DO_NOT_CALL and done.contact_id:
-            number = contacts.get(done.contact_id).number
-            DoNotCallRepository(session, vault).add([number], "person", actor, now, EVERY_SCOPE)
+        if disposition is Disposition.DO_NOT_CALL:
+            callers = CallerRepository(session, vault)
+            number = contacts.get(done.contact_id).number if done.contact_id else callers.number(done.call_id)
+            known = [number] if number else []
+            DoNotCallRepository(session, vault).add(known, "person", actor, now, EVERY_SCOPE)
         if callback_at is not None and done.contact_id:
             contacts.schedule(done.contact_id, callback_at)
         AuditRepository(session).add(

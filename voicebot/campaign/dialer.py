@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -56,14 +56,16 @@ class Dialer:
         voice: ContactVoice | None = None,
         *,
         poll_s: float = POLL_S,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
+        """Take what claims, what dials, what can say names; without a clock the database's is used."""
         self._hopper = hopper
         self._pacing = hopper.pacing
         self._lines = lines
         self._voice = voice
         self._poll_s = poll_s
-        self._clock = clock
+        self._database_clock = hopper.clock()
+        self._clock = clock or self._database_clock
         self._swept_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -86,6 +88,7 @@ class Dialer:
 
     async def step(self) -> None:
         """Do once what is to be done now: settle, dial, finish. Raises StoreError."""
+        await asyncio.to_thread(self._database_clock.set)
         loop_time = asyncio.get_running_loop().time()
         if loop_time - self._swept_at >= SWEEP_S or not self._swept_at:
             self._swept_at = loop_time

@@ -26,7 +26,7 @@ from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
 from voicebot.store.do_not_call import DoNotCallRepository, NumberList
 from voicebot.store.orphans import OrphanRepository
-from voicebot.store.session import Database, Session
+from voicebot.store.session import Database, DatabaseClock, Session
 from voicebot.store.trunks import TrunkRepository
 from voicebot.store.workers import Worker, WorkerRepository
 
@@ -65,6 +65,10 @@ class Hopper:
         self._claimer = claimer
         self._unknown_gap = unknown_gap
         self.pacing = Pacing(database, vault)
+
+    def clock(self) -> DatabaseClock:
+        """Return the time by which claims, attempts and heartbeats are judged."""
+        return DatabaseClock(self._database)
 
     def campaigns(self) -> tuple[Campaign, ...]:
         """Return the campaigns that have work: running ones, and those that end."""

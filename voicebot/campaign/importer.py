@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -115,26 +114,31 @@ def _import(
         sheet = stack.enter_context(open_sheet(file))
         columns = _columns(sheet.header)
         aside = Aside(stack, errors_file, sheet.header)
-        while batch := list(islice(sheet.rows, BATCH)):
-            contacts: dict[str, Contact] = {}
-            for row in batch:
-                try:
-                    contact = _contact(campaign, columns, sheet.header, row, region)
-                except RowError as error:
-                    errors += 1
-                    aside.write(row, words(error.what))
-                    continue
-                if contact.number in contacts:
-                    duplicates += 1
-                else:
-                    contacts[contact.number] = contact
-            read += len(batch)
-            with database.transaction() as session:
-                new = ContactRepository(session, vault).add(contacts.values(), datetime.now(UTC))
-                added += len(new)
-                duplicates += len(contacts) - len(new)
-                ImportRepository(session).progress(import_id, read, added, duplicates, errors)
-            progress(read)
+        try:
+            for batch in _batches(sheet.rows):
+                contacts: dict[str, Contact] = {}
+                for row in batch:
+                    try:
+                        contact = _contact(campaign, columns, sheet.header, row, region)
+                    except RowError as error:
+                        errors += 1
+                        aside.write(row, words(error.what))
+                        continue
+                    if contact.number in contacts:
+                        duplicates += 1
+                    else:
+                        contacts[contact.number] = contact
+                read += len(batch)
+                with database.transaction() as session:
+                    new = ContactRepository(session, vault).add(contacts.values(), datetime.now(UTC))
+                    added += len(new)
+                    duplicates += len(contacts) - len(new)
+                    ImportRepository(session).progress(import_id, read, added, duplicates, errors)
+                progress(read)
+        except DataError as error:
+            if not added:
+                raise
+            raise _broken(error, added) from error
     kept = errors_file if errors else None
     with database.transaction() as session:
         ImportRepository(session).finish(import_id, str(kept or ""), datetime.now(UTC))
@@ -143,6 +147,33 @@ def _import(
             actor or "import", "contacts_import", f"campaign:{campaign.id}", file=file.name, **counts
         )
     return Imported(added, duplicates, errors, kept, import_id)
+
+
+def _batches(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
+    """Yield rows by the thousand, also those right before the place where a file breaks. Raises DataError."""
+    batch: list[list[str]] = []
+    try:
+        for row in rows:
+            batch.append(row)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+    except DataError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+def _broken(error: DataError, added: int) -> DataError:
+    """Return an error that tells what is on the list although the file broke."""
+    return DataError(
+        "{what}; {added} contacts from above are on the list",
+        hint="mend the file and load it again: nobody is added twice",
+        what=error.what,
+        added=added,
+    )
 
 
 def _columns(header: list[str]) -> dict[str, int]:

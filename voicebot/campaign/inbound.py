@@ -2,7 +2,8 @@
 anybody who may try the bot.
 
 A customer who calls back has no headers of ours: the number that calls tells the contact and the number that
-was dialled the campaign. Both are only what the peer says, so only peers that are trusted are believed.
+was dialled the campaign. Both are only what the peer says, so only peers that are trusted are believed. The
+number of a caller on no list goes with the call, sealed, so that a wish not to be called can be kept.
 """
 
 from __future__ import annotations
@@ -10,14 +11,26 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
 
-from voicebot.campaign.callers import caller, dialled, host_of, numbers, prefixes_of, shows, trusted
-from voicebot.domain.call import CallRequest, Direction, Rejection
+from voicebot.campaign.callers import (
+    caller,
+    dialled,
+    host_of,
+    likeliest,
+    numbers,
+    prefixes_of,
+    shows,
+    trusted,
+    withheld,
+)
+from voicebot.domain.call import Caller, CallRequest, Direction, Rejection
 from voicebot.domain.campaign import Campaign, CampaignStatus, Contact
 from voicebot.domain.errors import CampaignError, DataError
 from voicebot.domain.ids import uuid7
@@ -29,9 +42,10 @@ from voicebot.store.campaigns import CampaignRepository
 from voicebot.store.contacts import ContactRepository
 from voicebot.store.crypto import NumberVault
 from voicebot.store.do_not_call import DoNotCallRepository
-from voicebot.store.session import Database, Session
+from voicebot.store.session import Database, Session, time_of
 from voicebot.store.trunks import TrunkRepository
 from voicebot.telephony.headers import ATTEMPT, CAMPAIGN, CONTACT
+from voicebot.text.redaction import mask_number
 
 log = structlog.get_logger()
 
@@ -146,10 +160,21 @@ class Inbound:
                 campaign = CampaignRepository(session).find(contact.campaign_id)
                 log.info("a contact calls back", campaign=campaign.id, contact=contact.id)
                 return self._opened(session, campaign, contact)
-            if not campaigns:
+            found = () if withheld(headers) else numbers(caller(headers), prefixes_of(trunk))
+            request = self._from_nobody(session, campaigns, found)
+            if request is None:
                 return None
-            log.info("an unknown caller", campaign=campaigns[0].id)
-            return _request(campaigns[0].playbook_id, campaigns[0])
+            log.info("an unknown caller", campaign=request.campaign_id, withheld=not found)
+            return replace(request, caller=self._caller(found, prefixes_of(trunk)))
+
+    def _from_nobody(
+        self, session: Session, campaigns: Sequence[Campaign], found: Sequence[str]
+    ) -> CallRequest | None:
+        """Return the call of a caller on no list."""
+        if not campaigns:
+            return _request(self._open_playbook) if self._open_playbook else None
+        self._not_forbidden(session, found, campaigns[0].scope)
+        return _request(campaigns[0].playbook_id, campaigns[0])
 
     def _contact_of(
         self,
@@ -164,17 +189,33 @@ class Inbound:
             return ""
         known = CallerRepository(session, self._vault)
         meant = [campaign.id for campaign in campaigns]
-        return known.last_called(found, datetime.now(UTC) - CALLED_BACK) or known.listed(found, meant)
+        return known.last_called(found, time_of(session) - CALLED_BACK) or known.listed(found, meant)
 
     def _opened(self, session: Session, campaign: Campaign, contact: Contact) -> CallRequest:
         """Open the attempt of a call that comes in."""
-        if DoNotCallRepository(session, self._vault).forbids(contact.number, campaign.scope):
-            raise _RejectedError(403, "number is on the do-not-call list")
+        self._not_forbidden(session, [contact.number], campaign.scope)
         request = _request(campaign.playbook_id, campaign, contact, str(uuid7()))
         attempts = AttemptRepository(session, self._vault)
-        if not attempts.open_inbound(request, self._worker, datetime.now(UTC)):
+        if not attempts.open_inbound(request, self._worker, time_of(session)):
             raise _RejectedError(486, "contact is in another call")
         return request
+
+    def _not_forbidden(self, session: Session, found: Sequence[str], scope: str) -> None:
+        listed = DoNotCallRepository(session, self._vault)
+        if any(listed.forbids(number, scope) for number in found):
+            raise _RejectedError(403, "number is on the do-not-call list")
+
+    def _caller(self, found: Sequence[str], prefixes: Sequence[str]) -> Caller | None:
+        """Return a number as it may be passed on; None if there is none."""
+        if not found:
+            return None
+        number = likeliest(found, prefixes)
+        ordered = dict.fromkeys((number, *found))
+        return Caller(
+            mask_number(number),
+            b64encode(self._vault.seal(number)).decode(),
+            tuple(self._vault.lookup(one).hex() for one in ordered),
+        )
 
     def _comes_from(self, trunk: Trunk, source: str) -> bool:
         """Return whether an INVITE came from a trunk's host; its port may be any."""

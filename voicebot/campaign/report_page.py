@@ -138,7 +138,7 @@ def _charts(report: Report) -> list[charts.Chart]:
                 (
                     said,
                     count,
-                    f"{count:,.0f}" + ("" if said == FUNNEL["contacts"] else f"  {count / calls:.1%}"),
+                    f"{count:,.0f}" + ("" if said == FUNNEL["contacts"] else f" · {count / calls:.1%}"),
                 )
                 for said, count in funnel
             ],
@@ -146,7 +146,7 @@ def _charts(report: Report) -> list[charts.Chart]:
         charts.bars(
             SECTIONS["disposition"],
             [
-                (names[one.name], one.calls, f"{one.calls:,}  {one.calls / calls:.1%}")
+                (names[one.name], one.calls, f"{one.calls:,} · {one.calls / calls:.1%}")
                 for one in report.dispositions
             ],
             colours,

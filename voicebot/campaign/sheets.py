@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -74,7 +74,7 @@ def open_sheet(path: Path) -> Iterator[Sheet]:
             text.seek(0)
             csv.field_size_limit(MAX_FIELD * 16)
             separator = max(SEPARATORS, key=first.count)
-            yield _sheet(path, _csv(path, csv.reader(text, delimiter=separator)))
+            yield _sheet(path, _csv(path, text, separator))
     except OSError as error:
         raise DataError("{path} can not be read: {why}", path=path, why=error.strerror) from error
 
@@ -123,11 +123,18 @@ def _counted(path: Path, rows: Iterator[list[str]]) -> Iterator[list[str]]:
             yield row
 
 
-def _csv(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+def _csv(path: Path, text: Iterable[str], separator: str) -> Iterator[list[str]]:
+    reader = csv.reader(text, delimiter=separator)
     try:
         yield from reader
     except csv.Error as error:
-        raise DataError("{file} is no CSV file: {error}", hint=_SAVE, file=path.name, error=error) from error
+        raise DataError(
+            "{file} is no CSV file from line {line} on: {error}",
+            hint=_SAVE,
+            file=path.name,
+            line=max(1, reader.line_num),
+            error=error,
+        ) from error
 
 
 @contextmanager
@@ -150,14 +157,17 @@ def _xlsx(path: Path) -> Iterator[Iterator[list[str]]]:
 
 
 def _cells(path: Path, rows: Iterator[tuple[object, ...]]) -> Iterator[list[str]]:
+    number = 1
     try:
-        for row in rows:
+        for number, row in enumerate(rows, 2):  # noqa: B007  # which row is read next
             cells = [_text(cell) for cell in row]
             while cells and not cells[-1]:
                 cells.pop()
             yield cells
     except (KeyError, ValueError, ParseError, zipfile.BadZipFile) as error:
-        raise DataError("{file} is damaged", hint=_SAVE, file=path.name) from error
+        raise DataError(
+            "{file} is damaged from row {row} on", hint=_SAVE, file=path.name, row=number
+        ) from error
 
 
 def _text(cell: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from voicebot.campaign.trunk import check
 from voicebot.domain.campaign import CampaignStatus
@@ -35,10 +34,10 @@ def listed(database: Database, vault: NumberVault) -> tuple[Trunk, ...]:
         return TrunkRepository(session, vault).all()
 
 
-def registered(database: Database, now: datetime) -> tuple[Registered, ...]:
+def registered(database: Database) -> tuple[Registered, ...]:
     """Return how the registrations of the line workers that run ended, by trunk."""
     with database.transaction() as session:
-        return RegistrationRepository(session).latest(now)
+        return RegistrationRepository(session).latest()
 
 
 def switch(database: Database, vault: NumberVault, name: str, actor: str, *, on: bool) -> Trunk:

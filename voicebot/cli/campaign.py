@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +19,7 @@ from voicebot.cli import contacts
 from voicebot.cli.actor import actor
 from voicebot.cli.outcomes import said
 from voicebot.cli.prompts import warn_robotic
+from voicebot.cli.row_count import row_count
 from voicebot.cli.stored import stored
 from voicebot.cli.times import moment
 from voicebot.domain.campaign import Campaign, CampaignStatus, Mode
@@ -187,10 +187,9 @@ def import_(
     settings = Settings()
     aside = errors or file.with_name(f"{file.name}.errors.csv")
     console = Console()
-    with stored(settings) as store, Bar(console=console, transient=True) as bar:
+    with stored(settings) as store, row_count(console) as count:
         with store.transaction() as session:
             campaign = CampaignRepository(session).find(name)
-        task = bar.add_task("rows", total=None)
         done = importer.import_contacts(
             store,
             bootstrap.vault(settings),
@@ -198,7 +197,7 @@ def import_(
             file,
             region=region,
             errors_file=aside,
-            progress=lambda rows: bar.update(task, completed=rows),
+            progress=count,
             actor=actor(),
         )
     console.print(f"added {done.added}, already there {done.duplicates}, not usable {done.errors}")

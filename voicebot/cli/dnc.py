@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
 from voicebot import bootstrap
 from voicebot.campaign import do_not_call
 from voicebot.cli.actor import actor
+from voicebot.cli.row_count import row_count
 from voicebot.cli.stored import stored
 from voicebot.cli.times import moment
 from voicebot.settings import Settings
@@ -88,8 +88,7 @@ def load(
     settings = Settings()
     console = Console()
     aside = errors or file.with_name(f"{file.name}.errors.csv")
-    with stored(settings) as store, Bar(console=console, transient=True) as bar:
-        task = bar.add_task("numbers", total=None)
+    with stored(settings) as store, row_count(console) as count:
         done = do_not_call.load(
             store,
             bootstrap.vault(settings),
@@ -101,7 +100,7 @@ def load(
             now=datetime.now(UTC),
             region=region,
             errors_file=aside,
-            progress=lambda rows: bar.update(task, completed=rows),
+            progress=count,
         )
     console.print(f"{done.list.numbers} numbers on {name}, {done.unreadable} rows not readable")
     if done.errors_file:

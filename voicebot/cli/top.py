@@ -104,7 +104,7 @@ def _lines(standing: Standing) -> Table:
             Text(str(line.spool_pending), "bold red" if line.spool_pending else ""),
             Text(line.sip_uri),
             state,
-            f"{(standing.at - line.seen_at).total_seconds():.0f} s",
+            f"{line.age_s:.0f} s",
         )
     if not standing.lines:
         table.add_row(Text("no line worker is alive: voicebot serve  没有线路在运行", "bold red"))

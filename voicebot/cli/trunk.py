@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from voicebot import bootstrap
 from voicebot.campaign import trunks
 from voicebot.cli.actor import actor
 from voicebot.cli.stored import stored
-from voicebot.domain.errors import CampaignError
+from voicebot.domain.errors import CampaignError, SettingsError
 from voicebot.domain.trunk import NumberFormat, Registered, Srtp, Transport
 from voicebot.domain.trunk import Trunk as TrunkValue
 from voicebot.settings import Settings
@@ -26,13 +26,16 @@ Name = Annotated[str, typer.Argument(help="Of the trunk.")]
 
 @trunk_app.command()
 def add(
+    context: typer.Context,
     name: Name,
     host: Annotated[str, typer.Argument(help="sip.example.com, or host:port.")],
     allow: Annotated[list[str], typer.Option(help="Prefix that may be dialled: +86; may be repeated.")],
     user: Annotated[str, typer.Option(help="Of digest authentication; asks for the password.")] = "",
-    password: Annotated[
-        str, typer.Option(help="Better typed when asked.", envvar="VOICEBOT_TRUNK_PASSWORD")
-    ] = "",
+    password: Annotated[str, typer.Option(hidden=True, envvar="VOICEBOT_TRUNK_PASSWORD")] = "",
+    password_stdin: Annotated[
+        bool,
+        typer.Option("--password-stdin", help="Read the password's one line from standard input."),
+    ] = False,
     register: Annotated[bool, typer.Option("--register", help="Register there.")] = False,
     domain: Annotated[str, typer.Option(help="Of our address there [HOST].")] = "",
     transport: Annotated[Transport, typer.Option(help="What carries SIP.")] = Transport.UDP,
@@ -53,11 +56,24 @@ def add(
 ) -> None:
     """Add a trunk, or change the one of that name. Line workers take it up within seconds.
 
+    The password is asked for, or comes from --password-stdin or VOICEBOT_TRUNK_PASSWORD in the environment:
+    never from the command line, which everybody on the machine can read.
+
     Examples:
       voicebot trunk add carrier sip.example.com --user 4008 --register --allow +86 --calls-per-s 5
+      voicebot trunk add carrier sip.example.com --user 4008 --allow +86 --password-stdin < FILE
       voicebot trunk add safe sip.example.com:5061 --transport tls --srtp required --allow +86
     """
-    if user and not password:
+    source = context.get_parameter_source("password")
+    if source is not None and source.name == "COMMANDLINE":
+        raise SettingsError(
+            "a password on the command line stands in the list of processes and in the shell's history",
+            hint="change that password; then leave --password out and type it when asked, "
+            "pipe it to --password-stdin, or set VOICEBOT_TRUNK_PASSWORD",
+        )
+    if password_stdin:
+        password = _piped()
+    elif user and not password:
         password = typer.prompt("password", hide_input=True, default="", show_default=False)
     wanted = TrunkValue(
         name=name,
@@ -91,7 +107,7 @@ def list_() -> None:
     settings = Settings()
     with stored(settings) as store:
         found = trunks.listed(store, bootstrap.vault(settings))
-        registered = trunks.registered(store, datetime.now(UTC))
+        registered = trunks.registered(store)
     table = Table("线路", "地址", "注册", "允许号段", "主叫", "加密", "并发", "每秒", "状态")
     for trunk in found:
         table.add_row(
@@ -128,6 +144,14 @@ def remove(name: Name) -> None:
     with stored(settings) as store:
         trunks.remove(store, bootstrap.vault(settings), name, actor())
     print(f"{name} removed")
+
+
+def _piped() -> str:
+    """Return the first line of standard input. Raises SettingsError."""
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise SettingsError("no password came on standard input", hint="--password-stdin < FILE")
+    return line
 
 
 def _registration(trunk: TrunkValue, registered: tuple[Registered, ...]) -> Text:

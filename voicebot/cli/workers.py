@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -42,12 +41,11 @@ def workers(
       voicebot workers
       voicebot workers --format dispatcher --trunk sip:sbc.example.com:5060 -o /etc/kamailio/dispatcher.list
     """
-    now = datetime.now(UTC)
     with bootstrap.store(Settings()) as store, store.transaction() as session:
         repository = WorkerRepository(session)
-        found = [worker for kind in (LINE, INFERENCE) for worker in repository.alive(kind, now)]
+        found = [worker for kind in (LINE, INFERENCE) for worker in repository.alive(kind)]
     if format is Format.TABLE and output is None:
-        Console().print(_table(found, now))
+        Console().print(_table(found))
         return
     text = (
         dispatcher_list(found, trunk or ())
@@ -62,7 +60,7 @@ def workers(
     draft.replace(output)
 
 
-def _table(found: list[Worker], now: datetime) -> Table:
+def _table(found: list[Worker]) -> Table:
     table = Table(title="Workers 工作进程", caption=None if found else "none is alive: voicebot serve")
     for column in ("id", "kind", "gRPC", "SIP", "calls", "spool", "state", "seen"):
         table.add_column(column)
@@ -75,6 +73,6 @@ def _table(found: list[Worker], now: datetime) -> Table:
             f"{worker.busy}/{worker.capacity}",
             str(worker.spool_pending),
             "draining 退出中" if worker.draining else "serving 服务中",
-            f"{(now - worker.seen_at).total_seconds():.0f} s ago",
+            f"{worker.age_s:.0f} s ago",
         )
     return table

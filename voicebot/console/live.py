@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -164,11 +164,12 @@ def _add_turn(call: LiveCall, turn: Turn) -> None:
     if text:
         call.lines.append(("customer", text))
     if turn.delivered is not None:
-        call.lines.append(("agent", turn.delivered.text))
+        if turn.delivered.text:
+            call.lines.append(("agent", turn.delivered.text))
     elif turn.decision.script_text:
         call.lines.append(("bot", turn.decision.script_text))
     del call.lines[:-60]
 
 
 def _workers(session: Transaction) -> tuple[Worker, ...]:
-    return WorkerRepository(session).alive(LINE, datetime.now(UTC))
+    return WorkerRepository(session).alive(LINE)

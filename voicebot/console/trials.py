@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,7 +211,7 @@ async def _carry(socket: WebSocket, reader: asyncio.StreamReader, writer: asynci
 
 
 def _free(session: Transaction) -> Worker:
-    free = WorkerRepository(session).free(datetime.now(UTC))
+    free = WorkerRepository(session).free()
     if not free:
         raise CapacityError("no line is free", hint="is voicebot serve running? else wait until a call ends")
     return free[0][0]

@@ -11,7 +11,17 @@ from voicebot.domain.script import ANY_SCENE, Playbook, Script
 
 # Acts that only a rule, a role or an expected answer may choose: never the ranker.
 RULE_ONLY = frozenset(
-    {"announce", "apologise_close", "ask_back", "no_agent", "registered", "reprompt", "message", "rate"}
+    {
+        "announce",
+        "apologise_close",
+        "ask_back",
+        "no_agent",
+        "no_number",
+        "registered",
+        "reprompt",
+        "message",
+        "rate",
+    }
 )
 _AGAIN = frozenset({"answer", "company", "robot", "identify", "off_topic", "ask_time", "repeat"})
 _TELLS = frozenset({"answer", "company", "robot"})  # said again also if the question is only implied

@@ -71,7 +71,8 @@ def _judge(
 ) -> tuple[Disposition, IntentLevel, tuple[str, ...]]:
     goals = set(state.goals)
     if state.opted_out:
-        return Disposition.DO_NOT_CALL, IntentLevel.F, ("客户要求不再来电",)
+        kept = () if not state.withheld else ("来电没有显示号码，未能登记",)
+        return Disposition.DO_NOT_CALL, IntentLevel.F, ("客户要求不再来电", *kept)
     if cause in _BY_CAUSE:
         disposition, level, reason = _BY_CAUSE[cause]
         return disposition, level, (reason,)

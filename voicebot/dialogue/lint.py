@@ -166,7 +166,7 @@ def _scenes(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterat
 def _roles(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterator[Mistake]:
     for role, value in model.roles:
         for key in (value,) if isinstance(value, str) else value:
-            if key not in known and (key or role != "voicemail"):
+            if key not in known and (key or role not in ("voicemail", "do_not_call_withheld")):
                 yield mistake(
                     ("roles", role), "there is no script {script}", "name an existing script", script=key
                 )
@@ -174,6 +174,7 @@ def _roles(model: PlaybookModel, known: dict[str | int, ScriptModel]) -> Iterato
         ("give_up", Action.HANG_UP),
         ("farewell", Action.HANG_UP),
         ("do_not_call", Action.HANG_UP),
+        ("do_not_call_withheld", Action.HANG_UP),
         ("handover", Action.TRANSFER),
         ("voicemail", Action.HANG_UP),
     ):

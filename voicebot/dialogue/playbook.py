@@ -145,6 +145,7 @@ def _build(model: PlaybookModel, version: str) -> Playbook:
         give_up=roles.give_up,
         apology=roles.apology,
         do_not_call=roles.do_not_call,
+        do_not_call_withheld=roles.do_not_call_withheld,
         handover=roles.handover,
         farewell=roles.farewell,
         voicemail=roles.voicemail,

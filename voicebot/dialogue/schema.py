@@ -35,6 +35,7 @@ Act = Literal[
     "retain",  # the one soft reason after a first refusal
     "accept_refusal",
     "do_not_call",
+    "no_number",  # says that who shows no number can not be put on the list
     "wrong_person",
     "other_person",
     "robot",  # admits to be a robot
@@ -60,6 +61,7 @@ BY_RULE = frozenset(
         "announce",
         "apologise_close",
         "no_agent",
+        "no_number",
         "ask_back",
         "reprompt",
         "close",
@@ -134,6 +136,7 @@ class RolesModel(_Strict):
     do_not_call: Text
     handover: Text
     farewell: Text
+    do_not_call_withheld: str = ""
     voicemail: str = ""
 
 

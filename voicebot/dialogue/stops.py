@@ -51,7 +51,13 @@ def opt_out(moment: Moment) -> Reply | None:
 
 
 def stop(moment: Moment, reason: str) -> Reply:
-    return Reply(moment.role(moment.playbook.do_not_call), (reason,), do_not_call=True)
+    """Stop for good. Who shows no number is not told that it was noted."""
+    playbook = moment.playbook
+    if not moment.state.withheld:
+        return Reply(moment.role(playbook.do_not_call), (reason,), do_not_call=True)
+    role = playbook.do_not_call_withheld or playbook.farewell
+    reasons = (reason, "来电没有显示号码：登记不了，如实说明")
+    return Reply(moment.role(role), reasons, goal="opted_out", do_not_call=True)
 
 
 def answered_by_machine(moment: Moment) -> Reply | None:

@@ -87,6 +87,15 @@ class EndCause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """The number of somebody on no list who calls in, as far as it may leave the one who looked it up."""
+
+    masked: str
+    sealed: str  # base64; opens with the installation's key only
+    lookups: tuple[str, ...]  # hex; every number that the digits may stand for, the likeliest first
+
+
+@dataclass(frozen=True, slots=True)
 class CallRequest:
     """What a line worker needs to conduct a call, outbound or inbound."""
 
@@ -109,6 +118,12 @@ class CallRequest:
     agent_uri: str = ""  # the phone of that agent; rung before the customer is
     record: bool = True
     leave_message: bool = False  # to a mailbox, if the playbook has a message; else hang up
+    caller: Caller | None = None  # inbound, of nobody on a list; None = such a one withholds the number
+
+    @property
+    def withheld(self) -> bool:
+        """Whether nobody can tell who calls in, so that a wish not to be called can not be kept."""
+        return self.direction is Direction.INBOUND and not self.contact_id and self.caller is None
 
 
 @dataclass(frozen=True, slots=True)

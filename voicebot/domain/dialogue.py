@@ -56,6 +56,7 @@ class DialogueState:
     unclear: int = 0  # in a row
     silences: int = 0  # in a row
     opted_out: bool = False
+    withheld: bool = False  # who calls in shows no number: a wish not to be called can not be kept
     transferred: bool = False
     closed: bool = False  # a closing script was chosen
 

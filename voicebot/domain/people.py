@@ -173,7 +173,7 @@ class Suggestion:
 class Delivered:
     """What a person really said in a turn (话术 as delivered)."""
 
-    text: str
+    text: str  # "" = nothing
     script_id: str = ""  # the script it matches; "" = own words
     similarity: float = 0.0  # 0-1
     start_s: float = 0.0  # seconds since answer

@@ -278,7 +278,8 @@ class Conversation(Protocol):
         """Make real what that person said since the last time, in place of a decision.
 
         `generation` is the decision on the customer's utterance that was answered; 0 = none. The result's
-        turn tells what was delivered, its snapshot is the state from now on.
+        turn tells what was delivered, its snapshot is the state from now on. If no speech was passed on, the
+        person was silent: the utterance stands unanswered, and what the customer says next is a new one.
         """
 
     async def speak(self, text: str) -> Audio:

@@ -124,6 +124,7 @@ class Playbook:
     do_not_call: str
     handover: str
     farewell: str
+    do_not_call_withheld: str = ""  # to who shows no number, who can not be put on the list; "" = farewell
     voicemail: str = ""  # left for a mailbox where the campaign leaves messages; "" = nothing is
     slots: Mapping[str, str] = field(default_factory=dict)  # slot name -> type
     defaults: Mapping[str, str] = field(default_factory=dict)  # slot name -> value

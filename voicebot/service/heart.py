@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
@@ -18,13 +18,17 @@ log = structlog.get_logger()
 
 
 class Heart:
-    """Writes a worker's row every two seconds, and takes it off the list at the end."""
+    """Writes a worker's row every two seconds, and takes it off the list at the end.
+
+    Its times are the database's: whoever looks at them may have another clock than this machine.
+    """
 
     def __init__(self, database: Database, now: Callable[[], Awaitable[Worker]]) -> None:
         """Take where to write, and what tells how the worker stands."""
         self._database = database
         self._now = now
         self._worker_id = ""
+        self._started_at: datetime | None = None  # when the first beat was written
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -52,13 +56,13 @@ class Heart:
                 log.warning("heartbeat not written", error=str(error))
 
     async def _beat(self) -> None:
-        worker = replace(await self._now(), seen_at=datetime.now(UTC))
+        worker = replace(await self._now(), started_at=self._started_at)
         self._worker_id = worker.id
-        await asyncio.to_thread(self._write, worker)
+        self._started_at = await asyncio.to_thread(self._write, worker)
 
-    def _write(self, worker: Worker) -> None:
+    def _write(self, worker: Worker) -> datetime:
         with self._database.transaction() as session:
-            WorkerRepository(session).beat(worker)
+            return WorkerRepository(session).beat(worker)
 
     def _leave(self) -> None:
         with self._database.transaction() as session:

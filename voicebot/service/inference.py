@@ -54,14 +54,11 @@ def _heart(
     settings: Settings, worker_id: str, address: str, server: InferenceServer, pipeline: Pipeline
 ) -> Heart:
     """Return what shows this server to people; line workers find it by its address, not by this."""
-    began = datetime.now(UTC)
     metrics = Metrics()
 
     async def now() -> Worker:
         metrics.decoding.labels("inference").set(pipeline.load)
-        return Worker(
-            worker_id, INFERENCE, address, "", THREADS, server.calls, began, began, draining=server.draining
-        )
+        return Worker(worker_id, INFERENCE, address, "", THREADS, server.calls, draining=server.draining)
 
     return Heart(Database(settings.database_url, pool_size=1), now)
 

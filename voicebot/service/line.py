@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
 
 import structlog
 
@@ -39,7 +38,6 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
     await line.start()
     server = LineServer(line, f"{settings.bind}:{settings.line_port and settings.line_port + index}")
     port = await server.start()
-    started_at = datetime.now(UTC)
 
     accounts = bootstrap.trunk_accounts(settings, database)
     told = bootstrap.registrations(database, worker_id)
@@ -59,8 +57,6 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
             sip_uri=status.sip_uri,
             capacity=status.capacity,
             busy=status.busy,
-            started_at=started_at,
-            seen_at=started_at,
             draining=status.draining,
             spool_pending=journal.spool_pending,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from voicebot.domain.errors import StoreError
 from voicebot.service import metrics
@@ -61,7 +60,7 @@ def not_ready(database: Database, *, draining: bool) -> dict[str, str]:
         return {"service": "draining: running calls end first"}
     try:
         with database.transaction() as session:
-            lines = WorkerRepository(session).alive(LINE, datetime.now(UTC))
+            lines = WorkerRepository(session).alive(LINE)
     except StoreError as error:
         return {"database": str(error)}
     if not any(line.busy < line.capacity and not line.draining for line in lines):

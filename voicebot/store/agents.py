@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from voicebot.domain.errors import DataError
 from voicebot.domain.people import PAGE_ALIVE, PUSH_ALIVE, Agent, AgentState
 from voicebot.store.tables import AgentRow, WorkerRow
-from voicebot.store.workers import ALIVE
+from voicebot.store.workers import fresh
 
 LEASE = timedelta(seconds=60)  # of a reservation: ringing and briefing take less
 
@@ -137,7 +137,7 @@ class AgentRepository:
 
     def sweep(self, now: datetime) -> int:
         """Free agents whose call was carried by a worker that is gone; return how many."""
-        alive = select(WorkerRow.id).where(WorkerRow.seen_at > now - ALIVE)
+        alive = select(WorkerRow.id).where(fresh(now))
         freed = self._session.scalars(
             update(AgentRow)
             .where(AgentRow.connected_at.is_not(None), AgentRow.worker.not_in(alive))

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session, aliased
 
 from voicebot.domain.call import Direction, Disposition
 from voicebot.domain.campaign import AttemptStatus, CampaignStatus, ContactStatus
+from voicebot.domain.errors import DataError
 from voicebot.store.attempts import NOT_DIALLED, Finished
 from voicebot.store.calls import row_id
 from voicebot.store.crypto import NumberVault
-from voicebot.store.tables import AttemptRow, CampaignRow, ContactRow, OutcomeRow
+from voicebot.store.tables import AttemptRow, CallRow, CampaignRow, ContactRow, OutcomeRow
 
 
 class CallerRepository:
@@ -54,6 +55,15 @@ class CallerRepository:
             query = query.where(ContactRow.campaign_id.in_(wanted))
         found = self._session.scalar(query)
         return str(found) if found else ""
+
+    def number(self, call_id: str) -> str:
+        """Return the number that a call was with; "" if none is known. Raises DataError."""
+        call = self._session.get(CallRow, row_id(call_id))
+        if call is None:
+            raise DataError("there is no call {call}", call=call_id)
+        contact = self._session.get(ContactRow, call.contact_id) if call.contact_id else None
+        sealed = contact.number_sealed if contact is not None else call.caller_sealed
+        return self._vault.unseal(sealed) if sealed else ""
 
     def agreed(self, campaign_id: str) -> tuple[Finished, ...]:
         """Return the contacts who called in last of all, and asked for a call that is not planned yet.

@@ -5,6 +5,7 @@ Every write may be repeated: a replayed journal changes nothing.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -62,7 +63,7 @@ class CallRepository:
                 select(CallRow.contact_id).where(CallRow.id == call).scalar_subquery(),
                 select(AttemptRow.contact_id).where(AttemptRow.call_id == call).scalar_subquery(),
             )
-            self._never_again(contact, turn.call_id, turn.at)
+            self._never_again(contact, call, turn.at)
 
     def taken_over(self, takeover: Takeover) -> None:
         """Write how an attempt to hand a call over went."""
@@ -117,8 +118,8 @@ class CallRepository:
                     },
                 )
             )
-        if record.outcome.opted_out and request.contact_id:
-            self._never_again(literal(ids["contact_id"]), request.call_id, record.ended_at)
+        if record.outcome.opted_out:
+            self._never_again(ids["contact_id"], ids["id"], record.ended_at)
         for event in (Event.CALL_ENDED, Event.OUTCOME):
             tell(self._session, event, ids["id"], record.ended_at)
 
@@ -150,18 +151,20 @@ class CallRepository:
             )
         )
 
-    def _never_again(self, contact: Any, call_id: str, at: datetime) -> None:
-        number = select(
-            ContactRow.number_lookup, literal(EVERY_SCOPE), literal("call"), literal(call_id), literal(at)
-        ).where(ContactRow.id == contact)
+    def _never_again(self, contact: Any, call: UUID, at: datetime) -> None:
+        """Put who was called, or called in, on the list: the contact's number, or the caller's."""
+        contacts = select(ContactRow.number_lookup).where(ContactRow.id == contact)
+        callers = select(func.unnest(CallRow.caller_lookups)).where(CallRow.id == call)
+        numbers = contacts.union(callers).subquery()
+        entries = select(numbers.c[0], literal(EVERY_SCOPE), literal("call"), literal(str(call)), literal(at))
         added = self._session.execute(
             insert(DoNotCallRow)
-            .from_select(["number_lookup", "scope", "origin", "origin_id", "at"], number)
+            .from_select(["number_lookup", "scope", "origin", "origin_id", "at"], entries)
             .on_conflict_do_nothing()
             .returning(DoNotCallRow.at)
         )
         if added.first() is not None:
-            tell(self._session, Event.OPT_OUT, row_id(call_id), at)
+            tell(self._session, Event.OPT_OUT, call, at)
 
 
 def give_back(session: Session, attempt_id: str, now: datetime, next_at: datetime) -> None:
@@ -192,6 +195,7 @@ def row_id(text: str) -> UUID:
 
 
 def _request_columns(request: CallRequest) -> dict[str, Any]:
+    caller = request.caller
     return {
         "id": row_id(request.call_id),
         "attempt_id": row_id(request.attempt_id) if request.attempt_id else None,
@@ -199,6 +203,9 @@ def _request_columns(request: CallRequest) -> dict[str, Any]:
         "contact_id": row_id(request.contact_id) if request.contact_id else None,
         "playbook_id": request.playbook_id,
         "direction": request.direction.value,
+        "caller_sealed": b64decode(caller.sealed) if caller else None,
+        "caller_lookups": [bytes.fromhex(one) for one in caller.lookups] if caller else None,
+        "caller_masked": caller.masked if caller else None,
     }
 
 

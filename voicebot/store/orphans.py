@@ -15,7 +15,7 @@ from voicebot.store.audit import AuditRepository
 from voicebot.store.calls import row_id
 from voicebot.store.tables import AttemptRow, OutcomeRow, WorkerRow
 from voicebot.store.webhook_events import tell
-from voicebot.store.workers import ALIVE
+from voicebot.store.workers import ALIVE, fresh
 
 UNANSWERED = timedelta(minutes=5)  # no call rings that long: nobody knows of this attempt any more
 
@@ -38,7 +38,7 @@ class OrphanRepository:
         """Mark open attempts unknown whose worker died or started anew, or that ring for ever."""
         alive = select(WorkerRow.id).where(
             WorkerRow.id == AttemptRow.worker,
-            WorkerRow.seen_at > now - ALIVE,
+            fresh(now),
             WorkerRow.started_at <= AttemptRow.created_at,
         )
         orphaned = ~alive.exists() & (AttemptRow.created_at < now - ALIVE)
@@ -60,7 +60,7 @@ class OrphanRepository:
             select(AttemptRow)
             .join(WorkerRow, WorkerRow.id == AttemptRow.worker)
             .where(AttemptRow.status == AttemptStatus.UNKNOWN.value, AttemptRow.created_at < now - gap)
-            .where(WorkerRow.seen_at > now - ALIVE, WorkerRow.spool_pending == 0)
+            .where(fresh(now), WorkerRow.spool_pending == 0)
             .where(
                 or_(
                     WorkerRow.started_at > AttemptRow.created_at,

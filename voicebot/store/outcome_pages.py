@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from voicebot.domain.errors import DataError
-from voicebot.store.calls import row_id
 from voicebot.store.outcomes import CallOutcome, OutcomeFilter, filtered, outcome_of, outcomes_query
 from voicebot.store.tables import CallRow, CampaignRow, ContactRow, OutcomeRow
 
@@ -121,11 +120,3 @@ def _place(cursor: str) -> tuple[datetime, UUID]:
         return datetime.fromisoformat(at), UUID(call_id)
     except ValueError as error:
         raise DataError("the cursor is none of ours", hint="take it from the page before") from error
-
-
-def contact_of_call(session: Session, call_id: str) -> str:
-    """Return the contact whom a call was with, "" if nobody on a list. Raises DataError."""
-    found = session.get(CallRow, row_id(call_id))
-    if found is None:
-        raise DataError("there is no call {call}", call=call_id)
-    return str(found.contact_id) if found.contact_id else ""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, cast, select
+from sqlalchemy import Select, Text, cast, func, select
 from sqlalchemy.orm import Session
 
 from voicebot.domain.call import Disposition, IntentLevel
@@ -135,7 +135,7 @@ def outcomes_query() -> Select[*tuple[Any, ...]]:
         select(
             OutcomeRow,
             CampaignRow.name.label("campaign"),
-            ContactRow.number_masked.label("number"),
+            func.coalesce(ContactRow.number_masked, CallRow.caller_masked).label("number"),
             CallRow.cause,
             CallRow.answered_at,
             CallRow.ended_at,

@@ -1,4 +1,4 @@
-"""What is kept how long: whole months of turns are dropped, recordings are forgotten."""
+"""What is kept how long: whole months of turns are dropped, recordings and callers' numbers are forgotten."""
 
 from __future__ import annotations
 
@@ -34,6 +34,25 @@ def drop_turns(session: Session, before: datetime, now: datetime) -> list[str]:
             turns_dropped(session, end)
             dropped.append(name)
     return dropped
+
+
+def forget_callers(session: Session, before: datetime, now: datetime, limit: int = 1000) -> int:
+    """Forget the numbers of callers on no list whose calls ended before; return how many calls had one.
+
+    A wish not to be called stays on its list. The last thirty days stay.
+    """
+    old = (
+        select(CallRow.id)
+        .where(CallRow.caller_sealed.is_not(None), CallRow.started_at < min(before, now - FLOOR))
+        .limit(limit)
+    )
+    forgotten = session.execute(
+        update(CallRow)
+        .where(CallRow.id.in_(old))
+        .values(caller_sealed=None, caller_lookups=None, caller_masked=None)
+        .returning(CallRow.id)
+    )
+    return len(forgotten.all())
 
 
 def old_recordings(

@@ -12,11 +12,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from voicebot.store.crypto import NumberVault
 from voicebot.store.recordings import Recordings
 from voicebot.store.session import Database
-from voicebot.store.tables import ContactRow, TrunkRow, WebhookRow
+from voicebot.store.tables import CallRow, ContactRow, TrunkRow, WebhookRow
 
 BATCH = 1000  # rows a transaction: what others wait for at most
 _COLUMNS: tuple[tuple[str, InstrumentedAttribute[Any], InstrumentedAttribute[Any]], ...] = (
     ("numbers", ContactRow.id, ContactRow.number_sealed),
+    ("numbers of callers", CallRow.id, CallRow.caller_sealed),
     ("passwords of trunks", TrunkRow.name, TrunkRow.password_sealed),
     ("secrets of webhooks", WebhookRow.id, WebhookRow.secret_sealed),
 )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import DataError as SqlDataError
 from sqlalchemy.orm import Session, sessionmaker
 
 from voicebot.domain.errors import DataError, SettingsError, StoreError
 
-__all__ = ["Database", "Session", "normalised", "translated"]
+__all__ = ["Database", "DatabaseClock", "Session", "normalised", "time_of", "translated"]
 
 _HINT = "check that PostgreSQL runs and that VOICEBOT_DATABASE_URL names it (voicebot doctor)"
 
@@ -63,6 +65,29 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def time_of(session: Session) -> datetime:
+    """Return the database's time, as of the transaction's begin: one clock for all machines."""
+    return session.scalars(select(func.now())).one()
+
+
+class DatabaseClock:
+    """The database's time for a process that reckons with it: machines' own clocks may differ by minutes."""
+
+    def __init__(self, database: Database) -> None:
+        """Take a database. Until `set` it is this machine's time."""
+        self._database = database
+        self._base = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+
+    def set(self) -> None:
+        """Take the time from the database; blocks. Raises StoreError."""
+        with self._database.transaction() as session:
+            self._base = time_of(session) - timedelta(seconds=time.monotonic())
+
+    def __call__(self) -> datetime:
+        """Return the time: what the database said when it was asked, and what has passed since."""
+        return self._base + timedelta(seconds=time.monotonic())
 
 
 def normalised(url: str) -> str:

@@ -81,8 +81,8 @@ class StandingRepository:
         waiting, failed = self._jobs(now)
         return Standing(
             now,
-            workers.alive(LINE, now),
-            workers.alive(INFERENCE, now),
+            workers.alive(LINE),
+            workers.alive(INFERENCE),
             self._campaigns(now),
             self._felt(now),
             waiting,

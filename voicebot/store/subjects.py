@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, delete, literal, select, update
+from sqlalchemy import ColumnElement, case, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -32,8 +32,9 @@ from voicebot.store.tables import (
 )
 
 ERASED = "已删除"
+LONGEST = timedelta(days=1)  # no call lasts that long: whoever conducted it is gone
 _EMPTY = literal({}, JSONB)
-_NUMBER_COLUMNS = {"number_sealed", "number_lookup"}
+_NUMBER_COLUMNS = {"number_sealed", "number_lookup", "caller_sealed", "caller_lookups"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,14 @@ class SubjectRepository:
             .where(AttemptRow.number_lookup == self._vault.lookup(number))
             .where((AttemptRow.status != "ended") | (WorkerRow.spool_pending > 0))
         )
-        return self._session.scalar(query.limit(1)) is not None
+        going_on = CallRow.ended_at.is_(None) & (WorkerRow.started_at <= CallRow.started_at)
+        calls_in = (  # a caller on no list has no attempt
+            select(CallRow.id)
+            .join(WorkerRow, WorkerRow.id == CallRow.worker)
+            .where(_called_in(self._vault.lookup(number)))
+            .where((going_on & (CallRow.started_at > func.now() - LONGEST)) | (WorkerRow.spool_pending > 0))
+        )
+        return any(self._session.scalar(one.limit(1)) is not None for one in (query, calls_in))
 
     def erase(self, number: str, now: datetime) -> Erased:
         """Erase what is kept about a person: what was said, names, number, recordings, samples.
@@ -111,7 +119,15 @@ class SubjectRepository:
             .values(facts=_EMPTY, reasons=literal([], JSONB))
         )
         self._session.execute(
-            update(CallRow).where(CallRow.id.in_(calls)).values(recording="", sip_reason=None)
+            update(CallRow)
+            .where(CallRow.id.in_(calls))
+            .values(
+                recording="",
+                sip_reason=None,
+                caller_sealed=None,
+                caller_lookups=None,
+                caller_masked=case((CallRow.caller_masked.is_(None), None), else_=ERASED),
+            )
         )
         models = SampleRepository(self._session).erase([str(call) for call in calls], now)
         for table in (CorrectionRow, FeedbackRow):
@@ -155,7 +171,8 @@ class SubjectRepository:
         )
         by_contact = select(CallRow.id).where(CallRow.contact_id.in_(contacts))
         by_attempt = select(AttemptRow.call_id).where(AttemptRow.number_lookup == lookup)
-        return contacts, list(self._session.scalars(by_contact.union(by_attempt)))
+        by_caller = select(CallRow.id).where(_called_in(lookup))
+        return contacts, list(self._session.scalars(by_contact.union(by_attempt, by_caller)))
 
     def _rows(self, table: type[Base], where: Any) -> list[dict[str, Any]]:
         columns = [column.name for column in table.__table__.columns if column.name not in _NUMBER_COLUMNS]
@@ -163,3 +180,7 @@ class SubjectRepository:
             {name: getattr(row, name) for name in columns}
             for row in self._session.scalars(select(table).where(where))
         ]
+
+
+def _called_in(lookup: bytes) -> ColumnElement[bool]:
+    return CallRow.caller_lookups.contains([lookup])

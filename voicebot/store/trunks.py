@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, literal, select
+from sqlalchemy import delete, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -13,7 +12,7 @@ from voicebot.domain.errors import CampaignError
 from voicebot.domain.trunk import NumberFormat, Registered, Srtp, Transport, Trunk
 from voicebot.store.crypto import NumberVault
 from voicebot.store.tables import RegistrationRow, TrunkRow, WorkerRow
-from voicebot.store.workers import ALIVE
+from voicebot.store.workers import fresh
 
 
 class TrunkRepository:
@@ -103,12 +102,12 @@ class RegistrationRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def write(self, found: Registered) -> None:
-        """Write how one ended; a trunk that is gone needs none."""
-        values = {"status": found.status, "reason": found.reason, "at": found.at}
-        known = select(
-            literal(found.trunk), literal(found.worker), *(literal(value) for value in values.values())
-        ).where(exists().where(TrunkRow.name == found.trunk))
+    def write(self, trunk: str, worker: str, status: int, reason: str) -> None:
+        """Write how one ended, at the database's time; a trunk that is gone needs none."""
+        values = {"status": literal(status), "reason": literal(reason), "at": func.now()}
+        known = select(literal(trunk), literal(worker), *values.values()).where(
+            exists().where(TrunkRow.name == trunk)
+        )
         self._session.execute(
             insert(RegistrationRow)
             .from_select(["trunk", "worker", *values], known)
@@ -117,12 +116,12 @@ class RegistrationRepository:
             )
         )
 
-    def latest(self, now: datetime) -> tuple[Registered, ...]:
+    def latest(self) -> tuple[Registered, ...]:
         """Return those of the line workers that are alive, by trunk."""
         query = (
             select(RegistrationRow)
             .join(WorkerRow, WorkerRow.id == RegistrationRow.worker)
-            .where(WorkerRow.seen_at > now - ALIVE, RegistrationRow.at >= WorkerRow.started_at)
+            .where(fresh(), RegistrationRow.at >= WorkerRow.started_at)
             .order_by(RegistrationRow.trunk, RegistrationRow.worker)
         )
         return tuple(

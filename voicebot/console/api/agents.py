@@ -21,7 +21,7 @@ from voicebot.domain.people import Agent, Briefing, Suggestion
 from voicebot.domain.users import Right
 from voicebot.store.agents import AgentRepository
 from voicebot.store.feedback import FeedbackRepository
-from voicebot.store.session import Transaction
+from voicebot.store.session import Transaction, time_of
 from voicebot.store.users import UserRepository
 
 router = APIRouter(tags=["agents"])
@@ -34,7 +34,7 @@ ContactId = Annotated[Id, Path()]
 @router.get("/agents")
 async def list_agents(caller: Sees) -> schemas.AgentsOut:
     """List all agents by name, and what they do now."""
-    now = datetime.now(UTC)
+    now = await caller.query(time_of)
     found = await caller.query(lambda session: AgentRepository(session).all())
     return schemas.AgentsOut(items=[_agent(one, now) for one in found])
 
@@ -43,7 +43,7 @@ async def list_agents(caller: Sees) -> schemas.AgentsOut:
 async def set_presence(caller: Takes, agent: AgentId, presence: schemas.Presence) -> schemas.AgentOut:
     """Say that an agent is ready, or away. Ready holds for 45 seconds: repeat it while it is so."""
     _own(caller, agent)
-    now = datetime.now(UTC)
+    now = await caller.query(time_of)
 
     def enter(session: Transaction) -> tuple[Agent, bool]:
         known = UserRepository(session).named(agent)
@@ -115,9 +115,8 @@ async def offer_customer(caller: Takes, agent: AgentId, wanted: schemas.NextCust
     """Keep the next customer of a preview campaign for an agent. Asked again, it is the same one."""
     _own(caller, agent)
     house = caller.house
-    found = await asyncio.to_thread(
-        preview.offer, house.database, house.vault, wanted.campaign, agent, datetime.now(UTC)
-    )
+    now = await caller.query(time_of)
+    found = await asyncio.to_thread(preview.offer, house.database, house.vault, wanted.campaign, agent, now)
     if found is None:
         return schemas.Offered(customer=None)
     calls = [
@@ -145,7 +144,7 @@ async def dial_customer(
     _own(caller, agent)
 
     async def work() -> schemas.Answered:
-        house, now = caller.house, datetime.now(UTC)
+        house, now = caller.house, await caller.query(time_of)
         await asyncio.to_thread(
             preview.dial, house.database, house.vault, contact, agent, now, actor=caller.name
         )
@@ -162,7 +161,7 @@ async def skip_customer(
     _own(caller, agent)
 
     async def work() -> schemas.Answered:
-        house, now = caller.house, datetime.now(UTC)
+        house, now = caller.house, await caller.query(time_of)
         await asyncio.to_thread(
             preview.skip, house.database, house.vault, contact, agent, now, skip.why, actor=caller.name
         )

@@ -15,10 +15,10 @@ from voicebot.domain.call import Disposition, IntentLevel
 from voicebot.domain.errors import DataError
 from voicebot.domain.users import Right
 from voicebot.service import grading
-from voicebot.store.contacts import ContactRepository
+from voicebot.store.callers import CallerRepository
 from voicebot.store.feedback import Feedback, FeedbackRepository
 from voicebot.store.grading import Doubtful
-from voicebot.store.outcome_pages import SORTS, OutcomePages, contact_of_call
+from voicebot.store.outcome_pages import SORTS, OutcomePages
 from voicebot.store.outcomes import CallDetail, CallOutcome, OutcomeFilter, OutcomeRepository
 from voicebot.store.session import Transaction
 
@@ -84,13 +84,14 @@ async def send_recording(caller: Hears, request: Request, call_id: CallId) -> Re
 
 @router.post("/calls/{call_id}/reveal")
 async def reveal_number(caller: Reveals, call_id: CallId, why: schemas.Reason) -> schemas.Revealed:
-    """Tell the whole number that was called. The reason is written to the audit log."""
+    """Tell the whole number that was called, or that called. The reason is written to the audit log."""
 
     def work(session: Transaction) -> str:
-        contact = contact_of_call(session, OutcomeRepository(session).call(call_id).call_id)
-        if not contact:
-            raise HTTPException(404, "this call was with nobody on a list")
-        return ContactRepository(session, caller.house.vault).get(contact).number
+        found = OutcomeRepository(session).call(call_id).call_id
+        number = CallerRepository(session, caller.house.vault).number(found)
+        if not number:
+            raise HTTPException(404, "no number is known of this call")
+        return number
 
     number = await caller.act("reveal_number", f"call:{call_id}", work, reason=why.reason)
     return schemas.Revealed(number=number)

@@ -32,7 +32,7 @@ async def show_overview(caller: Sees) -> OverviewOut:
     start = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
     def work(session: Transaction) -> tuple[Overview, tuple[Worker, ...]]:
-        return OverviewRepository(session).since(start, now), WorkerRepository(session).alive(LINE, now)
+        return OverviewRepository(session).since(start, now), WorkerRepository(session).alive(LINE)
 
     today, workers = await caller.query(work)
     return OverviewOut(

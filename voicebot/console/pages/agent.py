@@ -20,7 +20,7 @@ from voicebot.domain.people import Agent, Briefing, SuggestedScript, Suggestion,
 from voicebot.domain.users import Right
 from voicebot.store.agents import AgentRepository
 from voicebot.store.feedback import FeedbackRepository
-from voicebot.store.session import Transaction
+from voicebot.store.session import Transaction, time_of
 
 LOOK_S = 0.1  # suggestions must be seen while they are fresh
 BEAT_S = 15.0
@@ -56,7 +56,7 @@ class Screen:
         def enter(session: Transaction) -> tuple[Agent | None, Briefing | None]:
             agents = AgentRepository(session)
             agents.save(user.name, user.title, user.extension)
-            agents.beat(user.name, datetime.now(UTC))
+            agents.beat(user.name, time_of(session))
             screen = agents.screen(user.name)
             briefing = codec.decode(Briefing, json.dumps(screen)) if screen else None
             return agents.get(user.name), briefing
@@ -81,19 +81,19 @@ class Screen:
         ui.timer(BEAT_S, self._beat)
 
     async def _ready(self, ready: bool) -> None:
-        name, now = self._visitor.user.name, datetime.now(UTC)
+        name = self._visitor.user.name
         await self._visitor.act(
             Right.TAKE_CALLS,
             "agent_ready" if ready else "agent_away",
             f"agent:{name}",
-            lambda session: AgentRepository(session).set_available(name, ready, now),
+            lambda session: AgentRepository(session).set_available(name, ready, time_of(session)),
         )
 
     async def _beat(self) -> None:
-        name, now = self._visitor.user.name, datetime.now(UTC)
+        name = self._visitor.user.name
 
         def work(session: Transaction) -> Agent | None:
-            AgentRepository(session).beat(name, now)
+            AgentRepository(session).beat(name, time_of(session))
             return AgentRepository(session).get(name)
 
         agent = await self._visitor.query(work)

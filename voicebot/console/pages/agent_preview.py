@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nicegui import ui
@@ -17,6 +17,7 @@ from voicebot.domain.campaign import Campaign, CampaignStatus, Mode
 from voicebot.domain.errors import CampaignError, VoicebotError
 from voicebot.domain.users import Right
 from voicebot.store.campaigns import CampaignRepository
+from voicebot.store.session import time_of
 
 REASONS = ("later", "wrong_data", "not_fit", "other")
 NEWEST = 3  # earlier calls that are shown
@@ -115,8 +116,9 @@ class Preview:
     async def _find(self) -> None:
         visitor, house = self._visitor, self._visitor.house
         await visitor.require(Right.TAKE_CALLS)
+        now = await visitor.query(time_of)
         self._offer = await asyncio.to_thread(
-            preview.offer, house.database, house.vault, self._chosen, visitor.user.name, datetime.now(UTC)
+            preview.offer, house.database, house.vault, self._chosen, visitor.user.name, now
         )
         self._told = "" if self._offer else "preview.nobody"
         self._card.refresh()
@@ -142,7 +144,7 @@ class Preview:
     async def _answer(self, offer: Offer, deed: Callable[..., None], *more: str) -> None:
         visitor, house = self._visitor, self._visitor.house
         await visitor.require(Right.TAKE_CALLS)
-        name, now = visitor.user.name, datetime.now(UTC)
+        name, now = visitor.user.name, await visitor.query(time_of)
         try:
             await asyncio.to_thread(deed, house.database, house.vault, offer.contact_id, name, now, *more)
         except VoicebotError:

@@ -13,8 +13,7 @@ from voicebot.console.visitor import Visitor
 from voicebot.console.widgets import badge, duration, heading, quiet, tile, when
 from voicebot.domain.errors import DataError
 from voicebot.domain.users import Right
-from voicebot.store.contacts import ContactRepository
-from voicebot.store.outcome_pages import contact_of_call
+from voicebot.store.callers import CallerRepository
 from voicebot.store.outcomes import CallDetail, OutcomeRepository
 from voicebot.store.session import Transaction
 
@@ -116,7 +115,7 @@ def _reveal(visitor: Visitor, call_id: str) -> None:
 
 
 def _number(visitor: Visitor, session: Transaction, call_id: str) -> str:
-    contact = contact_of_call(session, call_id)
-    if not contact:
-        raise DataError("this call was with nobody on a list")
-    return ContactRepository(session, visitor.house.vault).get(contact).number
+    number = CallerRepository(session, visitor.house.vault).number(call_id)
+    if not number:
+        raise DataError("no number is known of this call")
+    return number

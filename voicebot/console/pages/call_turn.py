@@ -52,9 +52,10 @@ def _said(visitor: Visitor, turn: Mapping[str, Any]) -> None:
     person = turn["delivered_text"] is not None
     with ui.element("div").classes("vb-bubble vb-bot"):
         who = visitor.t("agent.agent" if person else "call.bot")
-        script_id = said_script(turn) or visitor.t("call.own_words" if person else "call.no_script")
-        quiet(f"{who} · {script_id}")
-        ui.label(turn["delivered_text"] if person else turn["script_text"] or visitor.t("call.nothing_said"))
+        text = turn["delivered_text"] if person else turn["script_text"]
+        own = "call.own_words" if person and text else "call.no_script"
+        quiet(f"{who} · {said_script(turn) or visitor.t(own)}")
+        ui.label(text or visitor.t("call.nothing_said"))
         if person and turn["script_text"]:
             quiet(f"{visitor.t('call.proposed')} · {turn['script_id']}：{turn['script_text']}")
 

@@ -201,6 +201,7 @@ def _counts(visitor: Visitor, progress: Progress, campaign: Campaign) -> None:
 
 def _upload(visitor: Visitor, campaign: Campaign, again: Again) -> None:
     t, client = visitor.t, ui.context.client
+    refused = t("campaigns.rejected", kinds=" ".join(SUFFIXES), megabytes=LARGEST_UPLOAD >> 20)
 
     async def take(event: events.UploadEventArguments) -> None:
         await visitor.require(Right.RUN_CAMPAIGNS)
@@ -245,7 +246,7 @@ def _upload(visitor: Visitor, campaign: Campaign, again: Again) -> None:
         quiet(t("campaigns.upload_note"))
         field = ui.upload(
             on_upload=visitor.guarded(take),
-            on_rejected=lambda: ui.notify(t("campaigns.rejected"), type="negative"),
+            on_rejected=lambda: ui.notify(refused, type="negative", multi_line=True, timeout=8000),
             max_file_size=LARGEST_UPLOAD,
             auto_upload=True,
         )

@@ -67,7 +67,7 @@ def _state(visitor: Visitor, session: Transaction) -> State:
     local = now.astimezone(ZoneInfo(visitor.house.settings.console_zone))
     start = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     overview = OverviewRepository(session)
-    workers = WorkerRepository(session).alive(LINE, now)
+    workers = WorkerRepository(session).alive(LINE)
     campaigns = CampaignRepository(session)
     running = campaigns.all(*UNDER_WAY, rehearsals=False)
     day = timedelta(days=1)

@@ -17,6 +17,7 @@ from voicebot.domain.users import Right
 from voicebot.rpc.line_client import LineClient
 from voicebot.store.agents import AgentRepository
 from voicebot.store.feedback import FeedbackRepository
+from voicebot.store.session import time_of
 
 LOOK_S = 0.3
 
@@ -157,7 +158,7 @@ class Wall:
 
     async def _take_over(self, call: LiveCall) -> None:
         """Hand the call to an agent who is ready; a supervisor who is one takes it in person."""
-        visitor, now = self._visitor, datetime.now(UTC)
+        visitor, now = self._visitor, await self._visitor.query(time_of)
         mine = await visitor.query(lambda session: AgentRepository(session).get(visitor.user.name))
         me = mine.id if mine is not None and mine.state(now).value == "ready" else ""
         await visitor.act(

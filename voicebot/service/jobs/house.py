@@ -10,7 +10,7 @@ from sqlalchemy import text
 from voicebot import bootstrap
 from voicebot.service.jobs.task import Work
 from voicebot.store.partitions import ensure_partitions
-from voicebot.store.retention import drop_turns, old_recordings, recordings_gone
+from voicebot.store.retention import drop_turns, forget_callers, old_recordings, recordings_gone
 from voicebot.store.rollups import roll_up
 from voicebot.store.session import translated
 
@@ -26,12 +26,18 @@ def make_partitions(work: Work) -> None:
 
 
 def forget_old(work: Work) -> None:
-    """Drop turns and delete recordings that are older than the settings allow; what was counted stays."""
+    """Drop turns, callers' numbers and recordings older than the settings allow; what was counted stays."""
     roll_up(work.database, work.now)
     with work.database.transaction() as session:
         before = work.now - timedelta(days=work.settings.keep_turns_days)
         for name in drop_turns(session, before, work.now):
             log.info("turns dropped", partition=name)
+    while not work.stopping.is_set():
+        with work.database.transaction() as session:
+            callers = forget_callers(session, before, work.now)
+        if not callers:
+            break
+        log.info("callers' numbers forgotten", calls=callers)
     before = work.now - timedelta(days=work.settings.keep_recordings_days)
     recordings = bootstrap.recordings(work.settings)
     while not work.stopping.is_set():

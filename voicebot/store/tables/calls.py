@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, SmallInteger, text
+from sqlalchemy import BigInteger, Index, LargeBinary, SmallInteger, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from voicebot.store.tables.base import Base
@@ -23,6 +24,13 @@ class CallRow(Base):
     __table_args__ = (
         Index("ix_calls_campaign_id", "campaign_id", "started_at"),
         Index("ix_calls_contact_id", "contact_id"),
+        Index(
+            "ix_calls_caller_lookups",
+            "caller_lookups",
+            postgresql_using="gin",
+            postgresql_where=text("caller_lookups IS NOT NULL"),
+        ),
+        Index("ix_calls_caller", "id", postgresql_where=text("caller_sealed IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -41,6 +49,10 @@ class CallRow(Base):
     recording: Mapped[str] = mapped_column(server_default="")
     turns: Mapped[int] = mapped_column(server_default=text("0"))
     quality: Mapped[dict[str, Any] | None]  # domain.quality.MediaQuality; NULL = no media flowed
+    # of somebody on no list who called in; NULL = a contact's call, or the number was withheld
+    caller_sealed: Mapped[bytes | None]
+    caller_lookups: Mapped[list[bytes] | None] = mapped_column(ARRAY(LargeBinary))
+    caller_masked: Mapped[str | None]
 
 
 class TurnRow(Base):
