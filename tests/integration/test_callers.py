@@ -34,6 +34,7 @@ from voicebot.domain.errors import DataError
 from voicebot.domain.ids import uuid7
 from voicebot.domain.script import Playbook
 from voicebot.domain.speech import Transcript
+from voicebot.service.inference import warm
 from voicebot.service.jobs.house import forget_old
 from voicebot.service.jobs.task import Work
 from voicebot.settings import Settings
@@ -87,6 +88,7 @@ def conversations() -> Callable[[], LocalConversation]:
         parts.Prompts(),
         Playbooks(),
     )
+    warm(way, ["consumer_loan"])  # as inference does: the first decision makes what all others use
     threads = ThreadPoolExecutor(4)
     return lambda: LocalConversation(way, threads)
 
