@@ -13,7 +13,6 @@ from voicebot.call.recording import Heard
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.errors import DataError
-from voicebot.emotion import prosody
 
 COLOURS = {
     EmotionLabel.INTERESTED: "#2a9d62",
@@ -121,6 +120,8 @@ def _wave(audio: Audio) -> str:
 
 
 def _pitch(audio: Audio, x: _Place) -> Iterator[str]:
+    from voicebot.emotion import prosody  # a second of import: only where pitch is drawn
+
     size = int(_STEP_S * LINE_RATE_HZ) * 2
     for at in range(0, len(audio.pcm), size):
         offset = at / 2 / LINE_RATE_HZ

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy import signal
 
 from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, LINE_RATE_HZ, Audio
 from voicebot.domain.errors import DataError
@@ -74,6 +73,8 @@ def read(path: Path, channel: Channel = "mix") -> Recording:
     if samples.size < rate * FRAME_MS / 1000:
         raise DataError(f"{path} holds no sound", hint="record again; the file is empty")
     if rate != LINE_RATE_HZ:
+        from scipy import signal  # a second of import: only where a rate is changed
+
         shared = gcd(rate, LINE_RATE_HZ)
         samples = signal.resample_poly(samples, LINE_RATE_HZ // shared, rate // shared)
     pcm = np.clip(samples * 32768, -32768, 32767).astype("<i2").tobytes()

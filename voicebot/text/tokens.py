@@ -8,12 +8,6 @@ import warnings
 from collections.abc import Iterable
 from threading import Lock
 
-with warnings.catch_warnings():
-    # jieba 0.42 asks for pkg_resources, which is deprecated; it goes on without
-    warnings.simplefilter("ignore")
-    import jieba
-    import jieba.posseg
-
 _CONTENT = frozenset("nvaizltd")  # first letters of jieba's tags for words that carry content
 _EMPTY = frozenset(
     (
@@ -21,8 +15,6 @@ _EMPTY = frozenset(
         *("这个", "那个", "什么", "怎么", "一下", "一个", "可以", "没有", "知道", "现在", "时候", "觉得"),
     )
 )
-
-jieba.setLogLevel(logging.WARNING)
 
 
 class Tokeniser:
@@ -34,6 +26,12 @@ class Tokeniser:
         Args:
             words: phrases that must never be split, such as those of the lexicon and the playbook.
         """
+        with warnings.catch_warnings():
+            # jieba 0.42 asks for pkg_resources, which is deprecated; it goes on without
+            warnings.simplefilter("ignore")
+            import jieba  # a second of import: only where text is cut
+            import jieba.posseg
+        jieba.setLogLevel(logging.WARNING)
         self._lock = Lock()
         self._jieba = jieba.Tokenizer()
         # jieba trusts its cache file: never one that lies where every user of the machine can write

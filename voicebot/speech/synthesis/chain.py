@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter as butterworth
-from scipy.signal import resample_poly, sosfiltfilt
 
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.errors import SynthesisError
@@ -71,13 +69,15 @@ def finish(sound: NDArray[np.floating[Any]], rate_hz: int, *, level_dbov: float 
     Raises:
         SynthesisError: it holds no speech.
     """
+    from scipy import signal  # a second of import: only where something is spoken
+
     wide = np.asarray(sound, np.float64).ravel()
     if not len(wide) or not np.isfinite(wide).all() or active_level_dbov(wide, rate_hz) < -70:
         raise SynthesisError("the engine returned silence", hint="Check the text and the engine.")
     divisor = gcd(rate_hz, LINE_RATE_HZ)
-    narrow = resample_poly(wide, LINE_RATE_HZ // divisor, rate_hz // divisor)
+    narrow = signal.resample_poly(wide, LINE_RATE_HZ // divisor, rate_hz // divisor)
     # below 100 Hz a telephone carries nothing but hum and level
-    narrow = sosfiltfilt(butterworth(2, 100, "highpass", fs=LINE_RATE_HZ, output="sos"), narrow)
+    narrow = signal.sosfiltfilt(signal.butter(2, 100, "highpass", fs=LINE_RATE_HZ, output="sos"), narrow)
     narrow = trim(narrow, LINE_RATE_HZ)
     gain = 10 ** ((level_dbov - active_level_dbov(narrow, LINE_RATE_HZ)) / 20)
     gain = min(gain, _PEAK / float(np.abs(narrow).max()))
