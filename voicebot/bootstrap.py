@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from voicebot.call.journal import PostgresJournal
     from voicebot.call.pipeline import Pipeline
     from voicebot.call.worker import LineWorker
+    from voicebot.domain.answering import Teller
     from voicebot.domain.trunk import Trunk
     from voicebot.registry.playbooks import PlaybookDirectories
-    from voicebot.speech.answering.announcement import Teller
     from voicebot.speech.recognition.engines import Choice
     from voicebot.speech.synthesis.clips import ClipLibrary
     from voicebot.speech.synthesis.prompts import PromptCache
@@ -245,8 +245,11 @@ def ranker(settings: Settings) -> Ranker:
     return FreshRanker(lambda: " ".join(map(str, versions(roots))), load)
 
 
-def policy(settings: Settings) -> DialoguePolicy:
-    """Return the dialogue policy, with the trained relation classifier or, without it, by rules alone."""
+def policy(settings: Settings, tells: Teller | None = None) -> DialoguePolicy:
+    """Return the dialogue policy, with the trained relation classifier or, without it, by rules alone.
+
+    `tells` knows a machine by its words, where that is open already.
+    """
     import structlog
 
     from voicebot.dialogue.policy import RulePolicy
@@ -257,27 +260,29 @@ def policy(settings: Settings) -> DialoguePolicy:
 
     roots = model_roots(settings)
     explorer = BanditExplorer(settings.explore, lambda: newest(roots)) if settings.explore else None
+    relations = None
     try:
-        return RulePolicy(RelationModel.load(roots), explorer)
+        relations = RelationModel.load(roots)
     except ModelError as absent:
         structlog.get_logger().warning("no relation model: relations are read by rules", why=str(absent))
-        return RulePolicy(explorer=explorer)
+    return RulePolicy(relations, explorer, tells or machines(settings))
 
 
 def pipeline(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Pipeline:
     """Return the whole way of an utterance, ready to use. Raises ModelError, PlaybookError."""
     from voicebot.call.pipeline import Pipeline
 
+    tells = machines(settings)
     return Pipeline(
         recognizer(settings, progress),
         analyzer(settings),
         situations(),
         ranker(settings),
-        policy(settings),
+        policy(settings, tells),
         prompts(settings),
         playbooks(settings),
         endpoints(settings),
-        machines(settings),
+        tells,
     )
 
 
@@ -286,8 +291,8 @@ def machines(settings: Settings) -> Teller:
     import structlog
 
     from voicebot.domain.errors import ModelError
-    from voicebot.speech.answering.announcement import by_table
     from voicebot.speech.answering.wording import WordingModel
+    from voicebot.text.announcements import by_table
 
     try:
         return WordingModel.load(model_roots(settings)).told

@@ -28,7 +28,7 @@ from voicebot.domain.call import Progress, PromptRef
 from voicebot.domain.dialogue import Decision, DialogueState
 from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.script import Playbook
-from voicebot.domain.speech import UtteranceKind
+from voicebot.domain.speech import Transcript, UtteranceKind
 from voicebot.speech.endpointing.scorer import BACKCHANNELS
 
 pytestmark = pytest.mark.acceptance
@@ -143,7 +143,8 @@ class Scene:
         if kind is UtteranceKind.ANSWERED:
             decision = self.opening
         else:
-            decision = self.dialogue._turn(asked.utterance, words, EmotionLabel.CALM, 0.9, None)
+            heard = Transcript(words, confidence=0.9)
+            decision = self.dialogue._turn(asked.utterance, heard, EmotionLabel.CALM, None)
         self._pending[asked.generation] = (decision, self.dialogue.state, asked, words)
         if kind is not UtteranceKind.ANSWERED:
             self.dialogue.state = before

@@ -12,7 +12,7 @@ from voicebot.domain.call import EndCause, Outcome
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState
 from voicebot.domain.emotion import Distribution, Emotion, EmotionLabel
 from voicebot.domain.script import Playbook
-from voicebot.domain.speech import Transcript, Utterance, UtteranceKind
+from voicebot.domain.speech import Alternative, Transcript, Utterance, UtteranceKind
 from voicebot.domain.understanding import Understanding
 from voicebot.ranker.examples import ExampleRanker
 from voicebot.registry.resources import playbooks_dir
@@ -40,7 +40,7 @@ class Conversation:
         self.policy = RulePolicy()
         self.state: DialogueState = self.policy.begin(self.playbook, slots or {})
         self.decisions: list[Decision] = []
-        self._turn(Utterance(UtteranceKind.ANSWERED, 0, 0), "", EmotionLabel.CALM, 1.0, None)
+        self._turn(Utterance(UtteranceKind.ANSWERED, 0, 0), Transcript(""), EmotionLabel.CALM, None)
 
     def says(
         self,
@@ -50,15 +50,23 @@ class Conversation:
         confidence: float = 0.9,
         candidates: Sequence[Candidate] | None = None,
         heard_ms: int | None = None,
+        perhaps: Mapping[str, float] | None = None,
     ) -> Decision:
-        """Let the customer speak; return what the bot does."""
+        """Let the customer speak; return what the bot does.
+
+        `perhaps`: what may have been said instead, by share.
+        """
         kind = UtteranceKind.SPEECH if text else UtteranceKind.SILENCE
         utterance = Utterance(kind, 0, 1, barged_in=heard_ms is not None, heard_ms=heard_ms)
-        return self._turn(utterance, text, emotion, confidence, candidates)
+        others = tuple(Alternative(other, share) for other, share in (perhaps or {}).items())
+        heard = Transcript(text, confidence=confidence, alternatives=others)
+        return self._turn(utterance, heard, emotion, candidates)
 
     def presses(self, key: str) -> Decision:
         """Let the customer press a key on the telephone."""
-        return self._turn(Utterance(UtteranceKind.DTMF, 0, 0, dtmf=key), "", EmotionLabel.CALM, 1.0, ())
+        return self._turn(
+            Utterance(UtteranceKind.DTMF, 0, 0, dtmf=key), Transcript(""), EmotionLabel.CALM, ()
+        )
 
     def ends(self, cause: EndCause = EndCause.BOT_HUNG_UP) -> Outcome:
         """End the call."""
@@ -72,19 +80,17 @@ class Conversation:
     def _turn(
         self,
         utterance: Utterance,
-        text: str,
+        transcript: Transcript,
         emotion: EmotionLabel,
-        confidence: float,
         candidates: Sequence[Candidate] | None,
     ) -> Decision:
-        transcript = Transcript(text, confidence=confidence)
         situation = WordSituationReader().read(transcript, None, self.state.situation)
         heard = Understanding(
             transcript, (), None, Emotion(emotion, Distribution(**{emotion.value: 1.0})), situation
         )
         allowed = self.policy.allowed(self.state, self.playbook)
         if candidates is None:
-            candidates = ranker().rank(heard, self.state, self.playbook, allowed) if text else ()
+            candidates = ranker().rank(heard, self.state, self.playbook, allowed) if transcript.text else ()
         relation = self.policy.relate(heard, self.state, self.playbook)
         decision, self.state = self.policy.choose(
             utterance, heard, relation, candidates, self.state, self.playbook, seed=1

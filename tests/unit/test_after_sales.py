@@ -56,6 +56,17 @@ def test_a_question_of_the_customer_is_answered_and_the_open_one_put_again_in_ot
     assert again.script_text == after_sales().scripts["ask_charge"].reprompt[0]
 
 
+def test_a_question_whose_answer_told_of_a_fault_is_not_put_again() -> None:
+    call = Conversation(playbook=after_sales())
+    for said in ("可以", "准时", "挺好", "没有"):
+        call.says(said)
+    assert call.scripts[-1] == "ask_working"
+    assert call.says("外机嗡嗡响").script_id == "trouble_noise"
+    assert call.says("先不用").script_id == "ask_score"
+    assert call.says("八分").script_id == "thanks_done"
+    assert call.scripts.count("ask_working") == 1
+
+
 def test_a_good_word_in_the_middle_does_not_end_the_survey() -> None:
     call = Conversation(playbook=after_sales())
     call.says("可以")

@@ -13,14 +13,21 @@ from numpy.typing import NDArray
 from tests.integration.phone import voice
 from voicebot.call.answering import with_finding
 from voicebot.call.overhearing import Overhearing
-from voicebot.domain.answering import AnsweredBy, Finding, NumberStatus, cause_of, disposition_of
+from voicebot.domain.answering import (
+    AnsweredBy,
+    Finding,
+    NumberStatus,
+    Teller,
+    Told,
+    cause_of,
+    disposition_of,
+)
 from voicebot.domain.audio import FRAME_BYTES
 from voicebot.domain.call import Disposition, EndCause, IntentLevel, Outcome, PromptRef
-from voicebot.speech.answering.announcement import Teller, Told, by_table
 from voicebot.speech.answering.detector import AnsweringDetector, Words
 from voicebot.speech.answering.tones import Signal, ToneEar, signal
 from voicebot.speech.segmentation.vad import VoiceDetector
-from voicebot.text.announcements import announced
+from voicebot.text.announcements import announced, by_table
 
 pytestmark = pytest.mark.unit
 

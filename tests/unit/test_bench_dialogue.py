@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.conversation import consumer_loan
+from tests.unit.conversation import Conversation, consumer_loan, ranker
 from voicebot.bench import dialogue
-from voicebot.bench.dialogue import GoldDialogue
+from voicebot.bench.dialogue import GoldDialogue, GoldTurn
 from voicebot.bench.frame import Options
 from voicebot.domain.errors import DataError
+from voicebot.domain.speech import Alternative, Transcript
 from voicebot.text.normalise import comparable
 
 pytestmark = pytest.mark.unit
@@ -65,3 +66,26 @@ def test_a_dialogue_that_names_an_unknown_script_is_refused(tmp_path: Path) -> N
     wrong.write_text("- {id: a, turns: [{say: 好, relation: shouts, scripts: [farewell]}]}\n", "utf-8")
     with pytest.raises(DataError, match="relation"):
         dialogue.read(wrong, consumer_loan())
+
+
+@pytest.mark.parametrize(("confidence", "broken"), [(0.9, ["V7"]), (0.2, [])])
+def test_asking_for_a_yes_again_breaks_v7_only_if_it_was_heard(confidence: float, broken: list[str]) -> None:
+    call = Conversation()
+    for said in ("可以，你说", "好的", "可以"):
+        call.says(said)
+    assert call.scripts[-1] == "qualify_confirm"
+    before = call.state
+    again = call.says("嗯嗯", confidence=0.2)
+    assert (again.script_id, again.reasons[0][:3]) == ("qualify_confirm", "V13")
+    turn = GoldTurn(say="是的", scripts=("closing_registered",))
+    found = dialogue.violations("d", turn, again, before, call.playbook, confidence)
+    assert [one.split()[0] for one in found] == broken
+
+
+def test_a_line_is_judged_as_it_was_heard_with_what_may_have_been_said_instead() -> None:
+    heard = Transcript("以后比打电话", confidence=0.5, alternatives=(Alternative("以后别打电话", 0.7),))
+    turn = GoldTurn(say="以后别打电话", scripts=("do_not_call",))
+    one = GoldDialogue(id="d", turns=(turn,))
+    spoken = dialogue.Condition("heard", lambda *_: heard)
+    (judged,) = dialogue.judge(one, consumer_loan(), ranker(), spoken, Conversation().policy)
+    assert (judged.acceptable, judged.violations) == (True, ())

@@ -15,6 +15,7 @@ from voicebot.dialogue.policy import RulePolicy
 from voicebot.dialogue.relation import relate
 from voicebot.dialogue.rules import RULES
 from voicebot.dialogue.wording import word
+from voicebot.domain.answering import NumberStatus, Told
 from voicebot.domain.call import Disposition, EndCause, IntentLevel
 from voicebot.domain.dialogue import Candidate, DialogueState, Relation
 from voicebot.domain.emotion import EmotionLabel
@@ -675,3 +676,40 @@ def test_the_seed_chooses_between_wordings_and_always_the_same() -> None:
     said = [word(script, Style.NEUTRAL, {}, loan, seed) for seed in range(30)]
     assert set(said) == {script.text, "换个说法。"}
     assert said == [word(script, Style.NEUTRAL, {}, loan, seed) for seed in range(30)]
+
+
+def test_v2_a_wish_to_be_left_alone_counts_if_it_was_probably_said() -> None:
+    call = Conversation()
+    decision = call.says("以后比打电话", candidates=(), perhaps={"以后别打电话": 0.6, "以后比大电话": 0.1})
+    assert (decision.script_id, decision.do_not_call) == ("do_not_call", True)
+    call = Conversation()
+    assert not call.says("以后比打电话", candidates=(), perhaps={"以后别打电话": 0.3}).do_not_call
+
+
+def test_v9_a_customer_who_was_probably_said_to_drive_is_let_go() -> None:
+    call = Conversation()
+    assert call.says("你在哈车", perhaps={"我在开车": 0.4, "我再开车呢": 0.2}).script_id == "driving"
+    call = Conversation()
+    assert call.says("你说吧", perhaps={"我在开车": 0.2}).script_id == "pitch_main"
+
+
+def test_noise_neither_ends_a_call_nor_registers_a_wish() -> None:
+    for end in ("do_not_call", "refusal_close"):
+        call = Conversation()
+        noise = call.says("光光光", candidates=[Candidate(end, 0.9)])
+        assert (noise.script_id, noise.do_not_call) == ("unclear_repeat", False)
+    assert Conversation().says("光我这儿就够烦了", candidates=[Candidate("do_not_call", 0.9)]).do_not_call
+
+
+def test_v6_who_asks_whether_an_assistant_speaks_is_answered_and_no_machine() -> None:
+    assert Conversation().says("你是语音助手吧").script_id == "robot"
+
+
+def test_v8_the_model_of_announcements_is_asked_as_in_what_listens_beside_the_dialogue() -> None:
+    told = {"这个机主换号了改拨新号": Told(NumberStatus.UNKNOWN, NumberStatus.OUT_OF_REACH)}
+    call = Conversation()
+    call.policy = RulePolicy(tells=told.get)
+    decision = call.says("这个机主换号了改拨新号")
+    assert (decision.script_text, decision.action) == ("", Action.HANG_UP)
+    assert call.ends().disposition == Disposition.UNREACHABLE
+    assert Conversation().says("这个机主换号了改拨新号").script_text

@@ -9,13 +9,14 @@ import pytest
 
 from voicebot.dialogue import callback, phrases, playbook
 from voicebot.dialogue.answers import NO, YES, match
-from voicebot.dialogue.machine import machine
 from voicebot.dialogue.situation import WordSituationReader
+from voicebot.domain.answering import disposition_of
 from voicebot.domain.call import Disposition
 from voicebot.domain.script import Answer
 from voicebot.domain.speech import Transcript
 from voicebot.domain.understanding import Situation
 from voicebot.registry.resources import playbooks_dir
+from voicebot.text.announcements import announced
 from voicebot.text.pinyin import distance, heard_in, homophones, syllables
 
 pytestmark = pytest.mark.unit
@@ -47,6 +48,11 @@ ANSWERS = (Answer("yes", YES), Answer("no", NO))
         "我不接受任何营销电话",
         "我不想接这种电话",
         "给我拉黑",
+        "把我号码清理干净",
+        "把我的电话生干净",  # 删
+        "以后本打了",  # 甭, which a recogniser seldom writes
+        "你们本再打电话",
+        "往后奔给我打电话了",
     ],
 )
 def test_a_wish_to_be_left_alone_is_heard(text: str) -> None:
@@ -74,6 +80,11 @@ def test_a_wish_to_be_left_alone_is_heard(text: str) -> None:
         "我可以不接受营销电话吧",
         "额度不要大的",
         "别的没有了",
+        "怎么把我电话挂掉了",
+        "把我号码给掉了谁负责",
+        "我本来电话就多",
+        "我根本打不过来电话",
+        "基本打电话都行",
     ],
 )
 def test_other_words_are_no_wish_to_be_left_alone(text: str) -> None:
@@ -266,12 +277,14 @@ def test_a_relative_time_becomes_a_moment_that_is_never_in_the_past() -> None:
     ],
 )
 def test_an_announcement_is_told_from_a_person(text: str, disposition: Disposition) -> None:
-    assert machine(text) == disposition
+    found = announced(text)
+    assert found is not None
+    assert disposition_of(found) == disposition
 
 
 @pytest.mark.parametrize("text", ["喂你好", "我在打电话呢", "你是智能机器人吗", "我手机没电了要关机了"])
 def test_a_person_is_no_announcement(text: str) -> None:
-    assert machine(text) is None
+    assert announced(text) is None
 
 
 @pytest.mark.parametrize(
@@ -281,6 +294,12 @@ def test_a_person_is_no_announcement(text: str) -> None:
         ("正在开会", Situation.MEETING),
         ("现在有点忙", Situation.BUSY),
         ("没空", Situation.BUSY),
+        ("真没功夫", Situation.BUSY),
+        ("美工夫听你说", Situation.BUSY),  # by its sound
+        ("骑着电动车呢", Situation.DRIVING),
+        ("正骑三轮呢", Situation.DRIVING),
+        ("在起电瓶车", Situation.DRIVING),  # by its sound
+        ("我改天骑电动车过去", Situation.FREE),
         ("现在有事，不要说了", Situation.BUSY),
         ("我是他老婆，他不在", Situation.OTHER_PERSON),
         ("我不忙，你说吧", Situation.FREE),

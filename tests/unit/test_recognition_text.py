@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicebot.speech.recognition.answers import Expected, agree, may_replace, merge, second_stage
+from voicebot.speech.recognition.answers import Expected, agree, may_replace, merge, second_stage, sounding
 from voicebot.speech.recognition.guards import invented
 from voicebot.speech.recognition.language import CharacterModel
 from voicebot.speech.recognition.topic import Topic
@@ -94,7 +94,7 @@ TOPIC = Topic(
 @pytest.mark.parametrize(
     ("hypotheses", "text", "method"),
     [
-        ([("我想找人工克服。", -2.6)], "我想找人工客服", "lexicon"),
+        ([("我想找人工克服。", -2.6)], "我想找人工客服。", "lexicon"),
         ([("可以提前海款吗", -2.0), ("可以提前还款吗？", -2.3)], "可以提前还款吗？", "n-best"),
         ([("利息多少？", -1.0), ("力西多少", -0.9)], "利息多少？", "1-best"),
         ([("我想提前还款", -2.0), ("我不想提前还款", -2.1)], "我想提前还款", "1-best"),  # polarity stays
@@ -107,6 +107,21 @@ def test_what_is_known_of_the_talk_chooses_among_what_was_probably_said(
 ) -> None:
     chosen = TOPIC.choose(hypotheses)
     assert (chosen.text, chosen.method) == (text, method)
+
+
+def test_what_may_have_been_said_instead_is_kept_with_its_share() -> None:
+    heard = [("我想提前还款", -1.0), ("我不想提前还款", -2.0), ("你好", -40.0)]
+    chosen = TOPIC.choose(heard)
+    assert chosen.text == "我想提前还款"
+    (other,) = chosen.others  # what denies is never chosen, but may have been said
+    assert other.text == "我不想提前还款"
+    assert 0.3 < other.share < 0.7
+    assert TOPIC.choose([("我想提前还款", -1.0), ("我不想提前还款", -30.0)]).others == ()
+
+
+def test_a_mended_word_leaves_the_punctuation_in_place() -> None:
+    chosen = TOPIC.choose([("我想找，人工克服。", -2.6)])
+    assert (chosen.text, chosen.method) == ("我想找，人工客服。", "lexicon")
 
 
 def test_off_topic_what_was_heard_without_a_prompt_is_believed() -> None:
@@ -170,6 +185,13 @@ def test_a_negation_that_was_heard_never_vanishes(heard: str, phrase: str) -> No
 @given(HANZI, st.lists(HANZI))
 def test_correction_keeps_the_number_of_syllables(heard: str, phrases: list[str]) -> None:
     assert len(comparable(Expected(phrases).correct(heard).text)) == len(comparable(heard))
+
+
+def test_texts_that_sound_the_same_are_one_in_certainty_but_never_across_a_negation() -> None:
+    heard = {"对得没错": 0.4, "对的没错": 0.35, "对待没错": 0.1, "对得美错": 0.15}
+    assert sounding(heard, "对的没错。") == pytest.approx(0.75)
+    assert sounding({"部可以": 0.6, "不可以": 0.4}, "不可以") == 0.4
+    assert sounding({"可以": 1.0}, "同意") == 0
 
 
 def test_hypotheses_with_the_same_words_share_their_probability() -> None:

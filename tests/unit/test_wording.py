@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from voicebot.domain.answering import NumberStatus
+from voicebot.domain.answering import NumberStatus, Told
 from voicebot.domain.errors import DataError, ModelError
 from voicebot.registry.resources import models_dir
 from voicebot.speech.answering import grammar as grammars
 from voicebot.speech.answering import training
-from voicebot.speech.answering.announcement import Told, by_table
 from voicebot.speech.answering.grammar import Grammar, Sentence, cut, misheard, sentence
 from voicebot.speech.answering.wording import LABELS, WordingModel
+from voicebot.text.announcements import by_table
 from voicebot.text.pinyin import syllables
 
 pytestmark = pytest.mark.unit

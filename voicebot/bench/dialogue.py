@@ -19,6 +19,7 @@ from voicebot.bench.spoken import hear as listen
 from voicebot.dialogue import playbook as playbooks
 from voicebot.dialogue.phrases import refuses
 from voicebot.dialogue.policy import RulePolicy
+from voicebot.dialogue.progress import CONSENT_CONFIDENCE
 from voicebot.dialogue.relation_model import RelationModel
 from voicebot.dialogue.situation import WordSituationReader
 from voicebot.dialogue.state import Reply, advance
@@ -34,8 +35,10 @@ from voicebot.ranker.examples import RIDGE_WEIGHT, ExampleRanker
 from voicebot.ranker.trained import TrainedRanker, open_ranker
 from voicebot.registry.resources import models_dir, playbooks_dir
 from voicebot.settings import Settings
+from voicebot.speech.answering.wording import WordingModel
 from voicebot.text.pinyin import bare, syllables
 
+_CLEAR = 0.9  # confidence of words that are read, not heard
 SLIP_RATE = 0.1  # share of hanzi that the simulated recogniser hears as a homophone
 TELEPHONE = "telephone audio, recognised"
 SAME, NONE = "same", "none"  # the last script again; hang up without a word
@@ -65,7 +68,7 @@ class GoldDialogue(BaseModel):
 
 
 # what is heard of a line: of which conversation, and where it stands
-Hear = Callable[[str, str, DialogueState], str]
+Hear = Callable[[str, str, DialogueState], Transcript]
 Ablation = Literal["", "emotion", "state", "relation", "policy", "members"]
 
 
@@ -79,14 +82,15 @@ class Condition:
     voice: Callable[[str], str] | None = None  # of a conversation, where it is spoken
 
 
-def _plainly(text: str, _: str, __: DialogueState) -> str:
-    return text
+def plainly(text: str, _: str = "", __: DialogueState | None = None) -> Transcript:
+    """Return a line as it is written, clearly heard."""
+    return Transcript(text, confidence=_CLEAR)
 
 
 _ABLATED: tuple[Condition, ...] = (
-    *(Condition(f"clean, no {left}", _plainly, left) for left in ("emotion", "state", "relation")),
-    Condition("clean, ranker alone", _plainly, "policy"),
-    Condition("clean, nearest examples alone", _plainly, "members"),
+    *(Condition(f"clean, no {left}", plainly, left) for left in ("emotion", "state", "relation")),
+    Condition("clean, ranker alone", plainly, "policy"),
+    Condition("clean, nearest examples alone", plainly, "members"),
 )
 
 
@@ -115,8 +119,8 @@ def run(options: Options) -> Result:
     ranker = _ranker(options.extra.get("ranker", "served"))
     slips = partial(_slip, _homophones(book), random.Random(options.seed))  # noqa: S311 - not for secrets
     conditions = [
-        Condition("clean text", _plainly),
-        Condition(f"homophone slips {SLIP_RATE:.0%}", lambda text, _, __: slips(text)),
+        Condition("clean text", plainly),
+        Condition(f"homophone slips {SLIP_RATE:.0%}", lambda text, _, __: plainly(slips(text))),
         *_audio(options, book),
         *(_ABLATED if options.extra.get("ablations", "yes") != "no" else ()),
     ]
@@ -152,7 +156,8 @@ def run(options: Options) -> Result:
 
 
 def _policy(relations: str) -> RulePolicy:
-    return RulePolicy(None if relations == "rules" else RelationModel.load([models_dir()]))
+    known = None if relations == "rules" else RelationModel.load([models_dir()])
+    return RulePolicy(known, tells=WordingModel.load([models_dir()]).told)
 
 
 def _audio(options: Options, book: Playbook) -> list[Condition]:
@@ -163,12 +168,12 @@ def _audio(options: Options, book: Playbook) -> list[Condition]:
     speakers = Speakers(Path(options.extra["voices"]), settings.home / "bench" / book.id, dict(book.readings))
     recognizer = bootstrap.recognizer(settings)
 
-    def hear(text: str, conversation: str, state: DialogueState) -> str:
+    def hear(text: str, conversation: str, state: DialogueState) -> Transcript:
         if not text:
-            return ""
+            return plainly("")
         last = book.scripts.get(state.used[-1]) if state.used else None
         answers = [answer.phrases for answer in last.answers] if last else []
-        return listen(recognizer, speakers.say(text, conversation), answers, book).text
+        return listen(recognizer, speakers.say(text, conversation), answers, book)
 
     return [Condition(TELEPHONE, hear, voice=speakers.voice)]
 
@@ -217,10 +222,11 @@ def judge(
     """Decide each turn after the gold history before it."""
     state = begin(policy, book)
     for turn in one.turns:
-        text = condition.hear(turn.say, one.id, state)
+        words = condition.hear(turn.say, one.id, state)
+        text = words.text
         emotion = EmotionLabel.CALM if condition.without == "emotion" else turn.emotion
-        situation = WordSituationReader().read(Transcript(text), None, state.situation)
-        heard = understand(text, emotion, situation)
+        situation = WordSituationReader().read(words, None, state.situation)
+        heard = understand(words, emotion, situation)
         seen = policy.begin(book, {}) if condition.without == "state" else state
         kind = UtteranceKind.SILENCE if turn.silence else UtteranceKind.SPEECH
         candidates = ranker.rank(heard, seen, book, policy.allowed(seen, book)) if text else ()
@@ -230,10 +236,11 @@ def judge(
         decision, after = policy.choose(utterance, heard, used, candidates, seen, book, seed=1)
         said = _top(candidates) if condition.without == "policy" else decision.script_id
         last = state.history[-1].script_id
+        broken = violations(one.id, turn, decision, state, book, words.confidence)
         yield Judged(
             acceptable=_acceptable(said, turn, last),
             relation_right=turn.silence or relation is turn.relation,
-            violations=() if condition.without else tuple(violations(one.id, turn, decision, state, book)),
+            violations=() if condition.without else tuple(broken),
             row=f"{one.id} {text} {relation.value}/{turn.relation.value} {said} not {'/'.join(turn.scripts)}",
         )
         gold = turn.model_copy(update={"scripts": turn.scripts[:1]})
@@ -246,15 +253,15 @@ def judge(
 def begin(policy: RulePolicy, book: Playbook) -> DialogueState:
     """Return the state after the opening."""
     opening = book.scripts[book.opening]
-    calm = understand("", EmotionLabel.CALM, Situation.FREE)
+    calm = understand(plainly(""), EmotionLabel.CALM, Situation.FREE)
     answered = Utterance(UtteranceKind.ANSWERED, 0, 0)
     return advance(policy.begin(book, {}), answered, calm, Reply(opening, ()), opening.text)
 
 
-def understand(text: str, emotion: EmotionLabel, situation: Situation) -> Understanding:
+def understand(words: Transcript, emotion: EmotionLabel, situation: Situation) -> Understanding:
     """Return an utterance as it is understood where its emotion is known."""
     feeling = Emotion(emotion, Distribution(**{emotion.value: 1.0}))
-    return Understanding(Transcript(text, confidence=0.9), (), None, feeling, situation)
+    return Understanding(words, (), None, feeling, situation)
 
 
 def _acceptable(said: str, turn: GoldTurn, last: str) -> bool:
@@ -277,7 +284,7 @@ def follow(
     """Return the state after the gold script was said."""
     kind = UtteranceKind.SILENCE if turn.silence else UtteranceKind.SPEECH
     utterance = utterance or Utterance(kind, 0, 1)
-    heard = heard or understand(turn.say, turn.emotion, turn.situation or Situation.FREE)
+    heard = heard or understand(plainly(turn.say), turn.emotion, turn.situation or Situation.FREE)
     gold = turn.scripts[0]
     last = book.scripts.get(state.history[-1].script_id)
     script = last if gold == SAME else book.scripts.get(gold)
@@ -293,9 +300,17 @@ def follow(
 
 
 def violations(
-    dialogue: str, turn: GoldTurn, decision: Decision, state: DialogueState, book: Playbook
+    dialogue: str,
+    turn: GoldTurn,
+    decision: Decision,
+    state: DialogueState,
+    book: Playbook,
+    confidence: float = _CLEAR,
 ) -> Iterator[str]:
-    """Yield the rules that a decision breaks, judged by the gold labels and the state alone."""
+    """Yield the rules that a decision breaks, judged by the gold labels and the state.
+
+    `confidence`: of the words as they were heard. A yes that was not heard well is asked for again (V13).
+    """
     script = book.scripts.get(decision.script_id)
     act = script.act if script else ""
     stop = turn.scripts == (book.do_not_call,)
@@ -303,6 +318,7 @@ def violations(
     asked_again = (
         SAME in turn.scripts or decision.relation is Relation.REPEATS or turn.relation is Relation.REPEATS
     )
+    unheard = act == "confirm" and confidence < CONSENT_CONFIDENCE
     last = book.scripts.get(state.history[-1].script_id)
     broken: Mapping[str, bool] = {
         "V2": stop and not decision.do_not_call,
@@ -310,7 +326,7 @@ def violations(
         "V4": state.refusals >= 1 and act == "retain",
         "V5": turn.scripts == (book.handover,) and decision.action is not Action.TRANSFER,
         "V7": repeated
-        and not asked_again
+        and not (asked_again or unheard)
         and act not in ("answer", "company", "robot", "ask_back", "reprompt"),
         "V8": turn.scripts == (NONE,) and bool(decision.script_text),
         "V9": turn.situation in (Situation.BUSY, Situation.DRIVING, Situation.MEETING)

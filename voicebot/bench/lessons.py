@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from voicebot.bench.dialogue import GoldDialogue, begin, follow, understand
+from voicebot.bench.dialogue import GoldDialogue, begin, follow, plainly, understand
 from voicebot.dialogue.policy import RulePolicy
 from voicebot.dialogue.relation import by_rules, features
 from voicebot.dialogue.relation_model import moment
@@ -25,7 +25,7 @@ def judged(dialogues: Sequence[GoldDialogue], book: Playbook, ranker: Ranker) ->
         state = begin(policy, book)
         for turn in one.turns:
             if not turn.silence:
-                heard = understand(turn.say, turn.emotion, turn.situation or Situation.FREE)
+                heard = understand(plainly(turn.say), turn.emotion, turn.situation or Situation.FREE)
                 found = ranker.rank(heard, state, book, policy.allowed(state, book))
                 yield Lesson(
                     _seen(turn.say, state, book, found), turn.relation, f"{book.id} {one.id}", judged=True
@@ -72,7 +72,7 @@ def lines(book: Playbook, ranker: Ranker, seed: int, known: Playbook) -> Iterato
             )
             if state.expect is Expect.TIME and script.act != "confirm_time":
                 continue
-            heard = understand(line, EmotionLabel.CALM, Situation.FREE)
+            heard = understand(plainly(line), EmotionLabel.CALM, Situation.FREE)
             allowed = [key for key, one in known.scripts.items() if one.examples]
             found = ranker.rank(heard, state, known, allowed)
             yield Lesson(

@@ -14,18 +14,18 @@ import numpy as np
 from voicebot import bootstrap
 from voicebot.bench import telephone
 from voicebot.bench.frame import Options, Result
-from voicebot.domain.answering import Finding, NumberStatus, disposition_of
+from voicebot.domain.answering import Finding, NumberStatus, Teller, disposition_of
 from voicebot.domain.audio import FRAME_BYTES, FRAME_MS, LINE_RATE_HZ, Audio
 from voicebot.domain.ports import Recognizer
 from voicebot.domain.speech import Expectation
 from voicebot.registry import resources
 from voicebot.settings import Settings
 from voicebot.simulate import announcements, signals
-from voicebot.speech.answering.announcement import Teller, by_table
 from voicebot.speech.answering.detector import AnsweringDetector
 from voicebot.speech.answering.person import SpeechRun, SpeechTuning
 from voicebot.speech.segmentation.vad import VoiceDetector
 from voicebot.speech.synthesis.clips import ClipLibrary
+from voicebot.text.announcements import by_table
 
 LEAD_S = 0.4  # of the line before anybody speaks
 TAIL_S = 3.0

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import structlog
 
-from voicebot.domain.answering import AnsweredBy, Finding
+from voicebot.domain.answering import AnsweredBy, Finding, Teller
 from voicebot.domain.audio import FRAME_BYTES
 from voicebot.domain.call import PromptRef
 from voicebot.domain.errors import VoicebotError
-from voicebot.speech.answering.announcement import Teller, by_table
 from voicebot.speech.answering.detector import AnsweringDetector
 from voicebot.speech.segmentation.vad import VoiceDetector
+from voicebot.text.announcements import by_table
 
 log = structlog.get_logger()
 

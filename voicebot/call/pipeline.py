@@ -23,6 +23,7 @@ from voicebot.call.stopwatch import Stopwatch
 from voicebot.dialogue import wording
 from voicebot.dialogue.following import follow, match
 from voicebot.dialogue.offers import offers
+from voicebot.domain.answering import Teller
 from voicebot.domain.audio import LINE_RATE_HZ, Audio
 from voicebot.domain.call import CallRequest, Delivery, EndCause, Outcome, PromptRef, Turn, TurnResult
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation, Snapshot
@@ -43,7 +44,7 @@ from voicebot.domain.ports import (
 from voicebot.domain.script import Action, Playbook, Style
 from voicebot.domain.speech import Expectation, Prosody, Transcript, Utterance, UtteranceKind
 from voicebot.domain.understanding import Understanding
-from voicebot.speech.answering.announcement import Teller, by_table
+from voicebot.text.announcements import by_table
 
 CANDIDATES = 5
 

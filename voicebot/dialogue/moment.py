@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from voicebot.dialogue import choice, phrases
 from voicebot.dialogue.answers import YES, led_on, match
 from voicebot.dialogue.state import Reply
+from voicebot.domain.answering import Told
 from voicebot.domain.dialogue import DialogueState, Relation
 from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.script import Answer, Expect, Playbook, Script
-from voicebot.domain.speech import Utterance
+from voicebot.domain.speech import Transcript, Utterance
 from voicebot.domain.understanding import Situation
 
 FLOOR = 0.12  # a candidate below this is a guess: ask back
@@ -30,8 +31,7 @@ class Moment:
     """Everything a rule may look at."""
 
     utterance: Utterance
-    text: str
-    confidence: float
+    transcript: Transcript
     situation: Situation
     emotion: EmotionLabel
     relation: Relation
@@ -39,7 +39,17 @@ class Moment:
     last: Script | None
     state: DialogueState
     playbook: Playbook
+    machine: Told | None = None  # what the words tell of the number, where no person says them
     taken_back: bool = False  # the script before was interrupted too early to count
+
+    @property
+    def text(self) -> str:
+        """Return the customer's words."""
+        return self.transcript.text
+
+    def probably(self, reads: Callable[[str], bool]) -> bool:
+        """Whether the words, or much of what may have been said instead, read so."""
+        return self.transcript.probably(reads)
 
     def by_act(self, act: str) -> Script | None:
         """Return the script of an act: the best candidate of that act, else the first in the file."""
@@ -82,7 +92,7 @@ class Moment:
     def refuses(self) -> bool:
         """Whether the words are a refusal, by the usual phrases or the playbook's own."""
         busy = self.situation is Situation.BUSY and not self.negative
-        return phrases.refuses(self.text, busy=busy, own=self.playbook.refusals)
+        return self.probably(lambda text: phrases.refuses(text, busy=busy, own=self.playbook.refusals))
 
     @property
     def busy(self) -> bool:

@@ -41,6 +41,10 @@ _OPT_OUT = (
         r"(?:别|甭|不要|不许|不准)再(?:给我|跟我|向我)?推销|(?<!可以)(?:不|拒绝)(?:再)?接受.{0,4}(?:推销|营销)"
         r"|不同意你们?再打|取消(?:营销|推销)?(?:电话|来电)|^(?:给我)?拉黑(?:吧|了)?$"
     ),
+    # whatever is heard for 删: what else is done to a number until it is gone
+    re.compile(
+        r"把我(?:的|这个)?(?:号码|电话号码|手机号|电话|名字|信息)(?:都|也|全|统统)?[^挂断给告卖漏记错]{1,2}(?:掉|干净|赶紧)"
+    ),
     re.compile(r"退订|(?:撤回|撤销)(?:同意|授权|$|行|吧|了|掉)"),
 )
 _OPT_OUT_SOUNDS = (  # the same through homophone slips of the recogniser
@@ -52,6 +56,7 @@ _OPT_OUT_SOUNDS = (  # the same through homophone slips of the recogniser
 _WISH = "不别甭要用许准再老给跟我打过来电话骚扰联系拨烦号码删掉名字信息手机"
 _MEANT = {sound: char for char, sound in zip(reversed(_WISH), reversed(syllables(_WISH)), strict=True)}
 _SLIPS = 2
+_BENG = re.compile(r"(?<![根基])[本笨奔](?=[再在给打找骚联老])")  # 甭 as it is heard, before what it forbids
 _DENIED = re.compile(r"(?:没说|没有说|不是说|不是|没让你们?|没有让你们?|谁说|又没说|没叫你们?)$")
 _IF = re.compile(r"(?:如果|要是|假如|万一).*(?:吗|呢|怎么办|会怎么样)$")
 _ONLY_NOW = re.compile(
@@ -75,7 +80,7 @@ _HUMAN_DENIED = re.compile(
     r"|(?:经理|人|客服|业务员|主管)(?:再|来|尽快|明天|晚点)?(?:联系|找|打给|打过来|打电话|给我(?:打|回)|跟我联系|回电)"
 )
 _ROBOT = re.compile(
-    r"(?:是不是|是|不会是|该不会是|怎么像|好像|像)(?:个|一个|真的)?(?:在跟)?(?:个)?(?:语音)?(?:机器人|机器|人工智能|录音|电脑|假人)"
+    r"(?:是不是|是|不会是|该不会是|怎么像|好像|像)(?:个|一个|真的)?(?:在跟)?(?:个)?(?:语音)?(?:机器人|机器|人工智能|录音|电脑|假人|(?:语音|智能)(?:助手|助理|客服))"
     r"(?:吧|吗|啊|呀|在说|打的|放|播|么|$)|真人(?:吗|还是|吧|么)|是人(?:还是|吗)|不是(?:真人|人)吧|机器人(?:吧|吗|啊|么)$"
 )
 _COMPLAINT = re.compile(
@@ -132,10 +137,12 @@ _REFUSALS = (
         "不要说了",
     ),
     *("不办理", "不做", "没必要", "没有必要", "别弄", "别办", "别搞", "不搞"),
+    *("甭说了", "甭弄", "甭办", "甭搞", "甭介绍了", "别介绍了"),
 )
 _REASON = 5  # hanzi that a clause needs to tell anything
 _STOP_TALKING = (
     "别说了",
+    "甭说了",
     "不要说了",
     "不用说了",
     "不想听",
@@ -240,6 +247,7 @@ def opts_out(text: str) -> bool:
 
 def _sounds_like_opt_out(said: str) -> bool:
     """Whether the wish shows once hanzi that sound like its own stand for them: 憋再大给我 is one."""
+    said = _BENG.sub("甭", said)
     meant = "".join(
         char if char in _WISH else _MEANT.get(sound, char)
         for char, sound in zip(said, syllables(said), strict=False)
@@ -327,6 +335,12 @@ def closes(text: str) -> bool:
 def asks(text: str) -> bool:
     """Whether the utterance ends as a question."""
     return text.strip().endswith(("吗", "呢", "么", "？", "?", "吗？"))
+
+
+def is_noise(text: str) -> bool:
+    """Whether a text is one syllable again and again, as a recogniser writes knocks and barks: 光光光."""
+    sounds = syllables(text)
+    return len(sounds) > 1 and len(set(sounds)) == 1
 
 
 def abuses(text: str) -> bool:

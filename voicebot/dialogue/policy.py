@@ -13,6 +13,7 @@ from voicebot.dialogue import choice, disposition, exploring, ladder, progress, 
 from voicebot.dialogue import state as st
 from voicebot.dialogue.moment import Moment
 from voicebot.dialogue.relation_model import RelationModel
+from voicebot.domain.answering import Teller
 from voicebot.domain.call import EndCause, Outcome
 from voicebot.domain.dialogue import Candidate, Decision, DialogueState, Relation
 from voicebot.domain.emotion import EmotionLabel
@@ -20,6 +21,7 @@ from voicebot.domain.ports import Explorer
 from voicebot.domain.script import Action, Playbook, Style
 from voicebot.domain.speech import Utterance
 from voicebot.domain.understanding import Understanding
+from voicebot.text.announcements import by_table
 
 _STYLES = {EmotionLabel.ANNOYED: Style.BRISK, EmotionLabel.HESITANT: Style.SOFT}
 
@@ -27,15 +29,22 @@ _STYLES = {EmotionLabel.ANNOYED: Style.BRISK, EmotionLabel.HESITANT: Style.SOFT}
 class RulePolicy:
     """DialoguePolicy: explicit rules first, then candidates × scene × relation × emotion."""
 
-    def __init__(self, relations: RelationModel | None = None, explorer: Explorer | None = None) -> None:
+    def __init__(
+        self,
+        relations: RelationModel | None = None,
+        explorer: Explorer | None = None,
+        tells: Teller = by_table,
+    ) -> None:
         """Make a policy.
 
         Args:
             relations: without it, relations are read by rules alone.
             explorer: without it, the best candidate is always said.
+            tells: knows a machine by its words, as what listens beside the dialogue does.
         """
         self._relations = relations
         self._explorer = explorer
+        self._tells = tells
 
     def begin(self, playbook: Playbook, slots: Mapping[str, str]) -> DialogueState:
         """Return the state before the opening."""
@@ -70,8 +79,11 @@ class RulePolicy:
     ) -> tuple[Decision, DialogueState]:
         """Return the decision and the state after it."""
         before = st.heard(utterance, state, playbook)
-        taken_back = before.used != state.used
-        moment = _moment(utterance, understanding, relation, candidates, before, playbook, taken_back)
+        moment = replace(
+            _moment(utterance, understanding, relation, candidates, before, playbook),
+            taken_back=before.used != state.used,
+            machine=self._tells(understanding.transcript.text),
+        )
         reply, shown = exploring.explore(ladder.reply(moment), moment, self._explorer, seed)
         reply = replace(reply, facts={**progress.learnt(moment, reply.script), **(reply.facts or {})})
         style = _STYLES.get(moment.emotion, Style.NEUTRAL)
@@ -117,13 +129,11 @@ def _moment(
     candidates: Sequence[Candidate],
     state: DialogueState,
     playbook: Playbook,
-    taken_back: bool,
 ) -> Moment:
     emotion = understanding.emotion.label
     return Moment(
         utterance=utterance,
-        text=understanding.transcript.text,
-        confidence=understanding.transcript.confidence,
+        transcript=understanding.transcript,
         situation=understanding.situation,
         emotion=emotion,
         relation=relation_,
@@ -131,5 +141,4 @@ def _moment(
         last=relation.last_script(state, playbook),
         state=state,
         playbook=playbook,
-        taken_back=taken_back,
     )

@@ -21,6 +21,7 @@ TELL_FLOOR = 0.08  # a candidate that only tells or reassures does little harm a
 REFUSAL_FLOOR = 0.25  # one that takes the words for a refusal counts against the customer's second word
 _TELLS = frozenset(("answer", "company", "objection", "reassure", "pitch", "qualify"))
 _ANSWERS = frozenset(("answer", "company", "number_source"))
+_REFUSED = frozenset(("retain", "accept_refusal"))
 _MUMBLED = "嗯啊哦呃噢"
 
 
@@ -88,7 +89,7 @@ def expected(moment: Moment) -> Reply | None:
 
 def _unsure_consent(moment: Moment) -> Reply | None:
     """A mumbled or badly heard yes binds nobody: confirm once more, then leave it."""
-    clear = bool(bare(moment.text).strip(_MUMBLED)) and moment.confidence >= CONSENT_CONFIDENCE
+    clear = bool(bare(moment.text).strip(_MUMBLED)) and moment.transcript.confidence >= CONSENT_CONFIDENCE
     if clear or moment.last is None:
         return None
     if moment.state.unclear or not moment.last.reprompt:
@@ -123,7 +124,7 @@ def changed_mind(moment: Moment) -> Reply | None:
     if answer and answer.name == "yes":
         return next_step(moment, "V20 客户改口说可以")
     best = moment.best
-    declines = best is not None and best.script.act in ("retain", "accept_refusal")
+    declines = best is not None and best.script.act in _REFUSED
     if not moment.refuses and not (answer and answer.name == "no") and not declines:
         return None
     declined = (
@@ -219,16 +220,23 @@ def candidate(moment: Moment) -> Reply | None:
     script = best.script
     if best.score < _floor(script, moment):
         return None
+    if _binds(script) and phrases.is_noise(moment.text):
+        return None
     if script.do_not_call:
         return stop(moment, f"V2 {why(best)}")
     if script.act == "close" and script.action is not Action.SAY and _left_to_ask(moment):
         return next_step(moment, "像是说完了，可还没问完")
-    if script.act in ("retain", "accept_refusal"):
+    if script.act in _REFUSED:
         return refused(moment)
     facts = None
     if script.act == "confirm_time" and (named := callback.hear(moment.text)):
         facts = {st.CALLBACK_TIME: named.relative, st.CALLBACK_SPOKEN: named.spoken}
     return Reply(script, (why(best),), facts=facts, rivals=exploring.rivals(moment))
+
+
+def _binds(script: Script) -> bool:
+    """Whether a script takes the words for a no, or ends the call: knocks and barks do neither."""
+    return script.do_not_call or script.action is not Action.SAY or script.act in _REFUSED
 
 
 def _left_to_ask(moment: Moment) -> bool:
@@ -245,7 +253,7 @@ def _floor(script: Script, moment: Moment) -> float:
         return QUESTION_FLOOR  # who is asked for another time has none now
     if script.act in _TELLS:
         return TELL_FLOOR
-    if script.act in ("retain", "accept_refusal"):
+    if script.act in _REFUSED:
         return REFUSAL_FLOOR
     return FLOOR if script.action is Action.SAY else END_FLOOR
 

@@ -150,9 +150,13 @@ def _question(script: Script | None, state: DialogueState) -> str:
 
 
 def done(script: Script, state: DialogueState) -> bool:
-    """Whether a point of the agenda is done: said; if its answer is kept: answered or asked twice."""
-    if not script.records:
-        return script.id in state.used
+    """Whether a point of the agenda is done: said; if its answer is kept: answered, or asked twice.
+
+    A question that is no longer open counts as answered too: the answer led elsewhere, say to a fault.
+    """
+    said = script.id in state.used
+    if not script.records or (said and script.id != state.question):
+        return said
     asked = sum(exchange.script_id == script.id for exchange in state.history)
     return script.records in state.facts or asked >= ASKED_AT_MOST
 

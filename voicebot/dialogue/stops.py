@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from voicebot.dialogue import keys, machine, phrases
+from voicebot.dialogue import keys, phrases
 from voicebot.dialogue import state as st
 from voicebot.dialogue.moment import Moment
 from voicebot.dialogue.state import Reply
 from voicebot.dialogue.times import time
+from voicebot.domain.answering import disposition_of
 from voicebot.domain.dialogue import Relation
 from voicebot.domain.emotion import EmotionLabel
 from voicebot.domain.script import Action, Expect
@@ -45,7 +46,7 @@ def silence(moment: Moment) -> Reply | None:
 
 
 def opt_out(moment: Moment) -> Reply | None:
-    if phrases.opts_out(moment.text):
+    if moment.probably(phrases.opts_out):
         return stop(moment, "V2 客户要求不再来电：马上停止并登记")
     return None
 
@@ -61,12 +62,10 @@ def stop(moment: Moment, reason: str) -> Reply:
 
 
 def answered_by_machine(moment: Moment) -> Reply | None:
-    if moment.state.turn > MACHINE_TURNS:
+    if moment.machine is None or moment.state.turn > MACHINE_TURNS or phrases.asks_robot(moment.text):
         return None
-    found = machine.machine(moment.text)
-    if found is None:
-        return None
-    return Reply(None, ("V8 机器接听：不说话，挂断",), facts={st.MACHINE: found.value}, action=Action.HANG_UP)
+    facts = {st.MACHINE: disposition_of(moment.machine.likeliest).value}
+    return Reply(None, ("V8 机器接听：不说话，挂断",), facts=facts, action=Action.HANG_UP)
 
 
 def angry(moment: Moment) -> Reply | None:
@@ -96,14 +95,14 @@ def key(moment: Moment) -> Reply | None:
 
 
 def human(moment: Moment) -> Reply | None:
-    if phrases.wants_human(moment.text):
+    if moment.probably(phrases.wants_human):
         return Reply(moment.role(moment.playbook.handover), ("V5 客户要人工：马上转接",))
     return None
 
 
 def complaint(moment: Moment) -> Reply | None:
     script = moment.by_act("complaint")
-    if script and phrases.complains(moment.text):
+    if script and moment.probably(phrases.complains):
         return Reply(script, ("V5 客户要投诉：道歉并转人工",), goal=st.COMPLAINED)
     return None
 
@@ -116,7 +115,7 @@ def robot(moment: Moment) -> Reply | None:
 
 
 def wrong_person(moment: Moment) -> Reply | None:
-    if not phrases.is_wrong_person(moment.text):
+    if not moment.probably(phrases.is_wrong_person):
         return None
     return Reply(moment.close("wrong_person"), ("V16 打错了：道歉结束",), goal=st.WRONG_PERSON)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,6 +73,17 @@ def disposition_of(status: NumberStatus) -> Disposition:
 def words_of(status: NumberStatus) -> str:
     """Return a status in Chinese, for people."""
     return _MEANINGS[status].words
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What words tell of the number, where no person says them."""
+
+    status: NumberStatus  # UNKNOWN: the kind was not said yet
+    likeliest: NumberStatus  # of the kinds, if no more is said
+
+
+Teller = Callable[[str], Told | None]  # None: a person may be speaking
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 from voicebot.domain.audio import Audio
+
+_ENOUGH = 0.4  # of the chances; on 669 lines it read four wishes more, none wrongly
 
 
 class UtteranceKind(StrEnum):
@@ -42,6 +45,14 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another text that may have been said."""
+
+    text: str
+    share: float  # 0-1, of the probability of all texts that may have been said
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """The words of one utterance."""
 
@@ -55,6 +66,11 @@ class Transcript:
     method: str = (
         "1-best"  # how text came from raw_text: 1-best, list, homophone, trie, n-best, lexicon, guard
     )
+    alternatives: tuple[Alternative, ...] = ()  # what else may have been said, likeliest first; a few at most
+
+    def probably(self, reads: Callable[[str], bool]) -> bool:
+        """Whether the text reads so, or much of what may have been said does."""
+        return reads(self.text) or sum(one.share for one in self.alternatives if reads(one.text)) >= _ENOUGH
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from voicebot.domain.answering import NumberStatus
+from voicebot.domain.answering import NumberStatus, Told
 from voicebot.text.pinyin import heard_in, syllables
 
 # By sound, so that homophone slips do not hide an announcement. First match wins, so what sends the caller
@@ -92,6 +92,12 @@ def announced(text: str) -> NumberStatus | None:
             return status
     lowered = text.lower()
     return next((status for status, words in _WORDS.items() if words.search(lowered)), None)
+
+
+def by_table(text: str) -> Told | None:
+    """Tell the wording that is known for certain."""
+    found = announced(text)
+    return None if found is None else Told(found, found)
 
 
 def alike(text: str) -> NumberStatus | None:

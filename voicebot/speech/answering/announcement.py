@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from voicebot.domain.answering import NumberStatus
+from voicebot.domain.answering import NumberStatus, Teller
 from voicebot.speech.answering.person import SpeechRun
-from voicebot.text.announcements import announced, may_offer_mailbox
+from voicebot.text.announcements import may_offer_mailbox
 
 # Of a stretch's age. Networks name the number in the first second and a half, the reason in the next.
 READ_MS = (1500, 2400, 3200, 4400, 6000, 8000, 10_000, 13_000, 17_000, 22_000, 28_000, 35_000)
@@ -16,23 +13,6 @@ _END_SILENCE_MS = 400  # a stretch that has paused is read at once
 _END_NEW_MS = 600  # of it that was not read yet
 KIND_MS = 4000  # within which an announcement says why
 MAILBOX_MS = 8000  # within which one that may offer a mailbox does
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What words tell of the number, where no person says them."""
-
-    status: NumberStatus  # UNKNOWN: the kind was not said yet
-    likeliest: NumberStatus  # of the kinds, if no more is said
-
-
-Teller = Callable[[str], Told | None]  # None: a person may be speaking
-
-
-def by_table(text: str) -> Told | None:
-    """Tell the wording that is known for certain."""
-    found = announced(text)
-    return None if found is None else Told(found, found)
 
 
 class Reading:

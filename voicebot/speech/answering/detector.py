@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from voicebot.domain.answering import AnsweredBy, Finding, NumberStatus
+from voicebot.domain.answering import AnsweredBy, Finding, NumberStatus, Teller
 from voicebot.domain.audio import FRAME_BYTES, FRAME_MS
-from voicebot.speech.answering.announcement import KIND_MS, MAILBOX_MS, Reading, Teller, by_table
+from voicebot.speech.answering.announcement import KIND_MS, MAILBOX_MS, Reading
 from voicebot.speech.answering.machine import MailboxWait
 from voicebot.speech.answering.person import SpeechRun
 from voicebot.speech.answering.tones import Signal, ToneEar, signal
+from voicebot.text.announcements import by_table
 
 PERSON_MS = 2400  # of speech without an announcement's words: a person, until other words come
 LONGEST_WORDS_MS = 11_000  # handed to the recogniser at once

@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from voicebot.domain.answering import NumberStatus
+from voicebot.domain.answering import NumberStatus, Told
 from voicebot.domain.errors import ModelError
 from voicebot.registry import models
-from voicebot.speech.answering.announcement import Told, by_table
-from voicebot.text.announcements import alike, may_offer_mailbox
+from voicebot.text.announcements import alike, by_table, may_offer_mailbox
 from voicebot.text.pinyin import fuzzy, syllables
 
 NAME = "answering"

@@ -6,12 +6,13 @@ like an expected phrase, the phrase is taken. Never by a part of the utterance, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 
+from voicebot.domain.speech import Alternative
 from voicebot.text.normalise import comparable
-from voicebot.text.pinyin import distance, syllables
+from voicebot.text.pinyin import distance, homophones, syllables
 
 NEGATIONS = "不没别未非无"
 _NEGATION_SOUNDS = frozenset(syllables(char) for char in "不没别")
@@ -29,6 +30,7 @@ class Correction:
     text: str
     method: str  # as in Transcript.method
     belief: float = 1.0  # 0-1: what is left of the engine's confidence
+    others: tuple[Alternative, ...] = ()  # that may have been said instead
 
 
 class Expected:
@@ -122,6 +124,11 @@ def merge(hypotheses: Sequence[tuple[str, float]]) -> dict[str, float]:
         mass[key] = mass.get(key, 0.0) + exp(score - best)
     total = sum(mass.values()) or 1.0
     return dict(sorted(((text, part / total) for text, part in mass.items()), key=lambda item: -item[1]))
+
+
+def sounding(posterior: Mapping[str, float], text: str) -> float:
+    """Return the share of all texts that sound like one: which hanzi they are is not heard."""
+    return sum(share for other, share in posterior.items() if homophones(other, text))
 
 
 def agree(prompted: str, unprompted: str) -> tuple[str, float]:

@@ -8,14 +8,15 @@ and never across a negation.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from math import inf
+from math import exp, inf
+from operator import itemgetter
 
-from voicebot.domain.speech import Expectation
+from voicebot.domain.speech import Alternative, Expectation
 from voicebot.speech.recognition.answers import NEGATIONS, Correction
 from voicebot.speech.recognition.language import CharacterModel
-from voicebot.text.normalise import comparable
+from voicebot.text.normalise import comparable, normalise
 from voicebot.text.pinyin import distance, fuzzy, syllables
 
 _WEIGHT = 0.3  # of the character model beside the engine
@@ -28,6 +29,10 @@ _TIMES = 2  # characters that follow each other so often in the customers' lines
 _LONGEST_FOUND = 4
 _LONGEST = 6  # hanzi of a word
 _CHANGES = 2  # words of one text
+_SHORTEST = 0.5  # of what was heard: the model of the talk likes a mere 好 in place of a long line
+_OTHERS = 3  # texts that are kept beside the believed one
+_LEAST_SHARE = 0.05
+_DOUBT = 2.0  # divides log probabilities: a beam is surer than it should be
 
 
 class Topic:
@@ -63,26 +68,33 @@ class Topic:
         first = likeliest(hypotheses, free)
         heard = comparable(first)
         pool: dict[str, float] = {}
+        denied: dict[str, float] = {}  # texts in which something else is denied: never chosen, but possible
         written = {}
         for text, score in found:
             plain = comparable(text)
-            if plain and _negations(plain) == _negations(heard) and score > pool.get(plain, -1e9):
-                pool[plain] = score
+            alike = pool if _negations(plain) == _negations(heard) else denied
+            if plain and len(plain) > _SHORTEST * len(heard) and score > alike.get(plain, -1e9):
+                alike[plain] = score
                 written[plain] = text
         if not self._about(pool):
-            return Correction(free[0][0] if free else first, "1-best")
+            believed = free[0][0] if free else first
+            return Correction(believed, "1-best", others=others(believed, {**pool, **denied}))
+        heard_so = frozenset(written)
         for _ in range(_CHANGES):
             for text, score in list(pool.items()):
                 for variant, apart in self._variants(text):
                     price = _PRICE * (1 + _PRICE_APART * apart)
                     pool[variant] = max(pool.get(variant, -1e9), score - price)
-        best = max(
-            pool,
-            key=lambda text: pool[text] + _WEIGHT * self._model.logprob(text) + _PER_CHARACTER * len(text),
-        )
+                    written.setdefault(variant, _respelt(written[text], variant))
+        scores = {
+            text: score + _WEIGHT * self._model.logprob(text) + _PER_CHARACTER * len(text)
+            for text, score in (*pool.items(), *denied.items())
+        }
+        best = max(pool, key=scores.__getitem__)
+        also = others(best, scores)
         if best == heard:
-            return Correction(first, "1-best")
-        return Correction(written.get(best, best), "n-best" if best in written else "lexicon")
+            return Correction(first, "1-best", others=also)
+        return Correction(written[best], "n-best" if best in heard_so else "lexicon", others=also)
 
     def spoken_of(self, texts: Iterable[str]) -> bool:
         """Whether any of the texts is of this talk."""
@@ -117,7 +129,9 @@ def choose(
 ) -> Correction:
     """Return the text to believe among an engine's, with what is known of the talk."""
     if not expected.lines:
-        return Correction(likeliest(hypotheses, free), "1-best")
+        scores = {comparable(text): score for text, score in sorted((*hypotheses, *free), key=itemgetter(1))}
+        believed = likeliest(hypotheses, free)
+        return Correction(believed, "1-best", others=others(believed, scores))
     return topic_of(expected.lines, expected.keywords).choose(hypotheses, free)
 
 
@@ -128,10 +142,31 @@ def on_topic(expected: Expectation, hypotheses: Sequence[tuple[str, float]]) -> 
     return topic_of(expected.lines, expected.keywords).spoken_of(text for text, _ in hypotheses)
 
 
+def others(believed: str, scores: Mapping[str, float]) -> tuple[Alternative, ...]:
+    """Return what may have been said instead of a text, from log probabilities of plain texts."""
+    own = comparable(believed)
+    top = max(scores.values(), default=0.0)
+    weights = {text: exp((score - top) / _DOUBT) for text, score in scores.items()}
+    total = sum(weights.values()) or 1.0
+    ranked = sorted(((weight / total, text) for text, weight in weights.items() if text != own), reverse=True)
+    return tuple(
+        Alternative(text, round(share, 3)) for share, text in ranked[:_OTHERS] if share >= _LEAST_SHARE
+    )
+
+
 def likeliest(hypotheses: Sequence[tuple[str, float]], free: Sequence[tuple[str, float]]) -> str:
     """Return the likelier of the two best texts, which is what was heard if nothing is known of the talk."""
     tops = (*hypotheses[:1], *free[:1])
     return max(tops, key=lambda pair: pair[1])[0] if tops else ""
+
+
+def _respelt(written: str, plain: str) -> str:
+    """Return plain characters with the punctuation of a text of as many: it tells clauses apart."""
+    base = normalise(written)
+    if len(comparable(base)) != len(plain):
+        return plain
+    characters = iter(plain)
+    return "".join(next(characters) if comparable(char) else char for char in base)
 
 
 def _negations(text: str) -> str:

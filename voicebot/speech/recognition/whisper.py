@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from voicebot.domain.errors import ModelError, RecognitionError, WithdrawnError
-from voicebot.domain.speech import NOTHING_EXPECTED, Expectation, Transcript
+from voicebot.domain.speech import NOTHING_EXPECTED, Alternative, Expectation, Transcript
 from voicebot.speech.recognition import sound, vocabulary
 from voicebot.speech.recognition.answers import (
     Correction,
@@ -27,6 +27,7 @@ from voicebot.speech.recognition.answers import (
     merge,
     second_stage,
     short_answers,
+    sounding,
 )
 from voicebot.speech.recognition.decoder import Decoded, Decoder, Encoded, Texts, is_short
 from voicebot.speech.recognition.guards import invented
@@ -238,6 +239,7 @@ class WhisperStream:
     ) -> Transcript:
         """Join the windows' texts, apply domain knowledge, and guard against inventions."""
         raw, texts, methods, certainty = "", list[str](), list[str](), 1.0
+        others: tuple[Alternative, ...] = ()
         for part in parts:
             heard = _best(part)
             if not heard or invented(heard, part.voiced_s, part.mean_logprob):
@@ -248,17 +250,27 @@ class WhisperStream:
             certainty *= believed.belief
             if believed.method != "trie":  # which was measured against the sound itself
                 merged = merge(part.hypotheses if is_short(heard) else (*part.hypotheses, *part.free))
-                posterior = merged.get(comparable(believed.text), merged[comparable(heard)])
+                posterior = sounding(merged, believed.text) or merged[comparable(heard)]
                 certainty *= posterior * exp(min(0.0, part.mean_logprob) / 4)
             raw += heard
             texts.append(believed.text)
             methods.append(believed.method)
+            others = believed.others if len(texts) == 1 else ()  # of a whole utterance, not of a part
         text = normalise("".join(texts))
         if not comparable(text):
             return Transcript("", raw_text=raw, engine=self._engine, method="guard")
         words, timing = sound.spread(list(comparable(text)), span, certainty)
         method = next((method for method in methods if method != "1-best"), "1-best")
-        return Transcript(text, words, timing, certainty, self._engine, raw_text=raw.strip(), method=method)
+        return Transcript(
+            text,
+            words,
+            timing,
+            certainty,
+            self._engine,
+            raw_text=raw.strip(),
+            method=method,
+            alternatives=others,
+        )
 
     def _believed(self, decoder: Decoder, part: Decoded, heard: str) -> Correction:
         """Return the text to believe of one window: an expected answer, or the likeliest in this talk."""
