@@ -71,7 +71,7 @@ def test_a_dialogue_that_names_an_unknown_script_is_refused(tmp_path: Path) -> N
 @pytest.mark.parametrize(("confidence", "broken"), [(0.9, ["V7"]), (0.2, [])])
 def test_asking_for_a_yes_again_breaks_v7_only_if_it_was_heard(confidence: float, broken: list[str]) -> None:
     call = Conversation()
-    for said in ("可以，你说", "好的", "可以"):
+    for said in ("可以，你说", "好的", "可以", "可以"):
         call.says(said)
     assert call.scripts[-1] == "qualify_confirm"
     before = call.state
