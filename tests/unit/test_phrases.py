@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from voicebot.dialogue import callback, phrases, playbook
-from voicebot.dialogue.answers import NO, YES, match
+from voicebot.dialogue.answers import NO, YES, begins_with_yes, match
 from voicebot.dialogue.situation import WordSituationReader
 from voicebot.domain.answering import disposition_of
 from voicebot.domain.call import Disposition
@@ -223,6 +223,24 @@ REGISTER = (
 def test_an_answer_within_an_answer_is_taken_by_sound(text: str, name: str | None) -> None:
     found = match(text, REGISTER)
     assert (found.name if found else None) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("号，你们记一下吧", True),  # 好, misheard
+        ("型，那就这么办", True),
+        ("好，你们记一下吧", True),
+        ("号你们记一下吧", False),  # not set off: 号码 and many others begin so
+        ("号码，你们记一下吧", False),
+        ("号", False),
+        ("号，那不行", False),
+        ("喂，你们记一下吧", False),
+    ],
+)
+def test_a_yes_that_is_set_off_is_known_by_its_sound(text: str, begins: bool) -> None:
+    found = begins_with_yes(text, ANSWERS)
+    assert (found is not None and found.name == "yes") is begins
 
 
 @pytest.mark.parametrize(

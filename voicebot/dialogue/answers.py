@@ -35,6 +35,7 @@ LATER = _words(
     """
 )
 _BRIEF_YES = re.compile("[好行成嗯对](?:的|啊|呀|吧|嘞|那)")  # with which more words begin: "好那你登记上"
+_SHORTEST_YES = "好行对成"
 ANY = "any"  # answer class: whatever is said, if nothing else fits it
 _STANDARD = {"yes": YES, "no": NO, "later": LATER}
 # "请讲", "那你接着说吧": whoever was asked for a moment says yes so.
@@ -113,13 +114,17 @@ def led_on(text: str, answers: Sequence[Answer]) -> Answer | None:
 def begins_with_yes(text: str, answers: Sequence[Answer]) -> Answer | None:
     """Return the yes of an utterance whose first words are one ("好的，我想办一个"), if it denies nothing.
 
-    Of two hanzi at least, or set off from the rest: 好 and 有 begin too many other words.
+    Of two hanzi at least, or set off from the rest: 好 and 有 begin too many other words. One that is set off
+    is known by its sound as well: "号，那你登记上".
     """
     yes, said = _yes(answers), bare(text)
     if yes is None or not said or "不" in said or "没" in said or "别" in said:
         return None
     begins = any(len(phrase) > 1 and said.startswith(phrase) for phrase in yes.phrases)
-    return yes if begins or _BRIEF_YES.match(said) or match(clauses(text)[0], answers) is yes else None
+    first, *more = clauses(text)
+    set_off = bool(more) and len(first) == 1 and any(sounds_at(first, 0, word) for word in _SHORTEST_YES)
+    whole = set_off or match(first, answers) is yes
+    return yes if begins or whole or _BRIEF_YES.match(said) else None
 
 
 def _yes(answers: Sequence[Answer]) -> Answer | None:
