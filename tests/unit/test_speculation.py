@@ -67,8 +67,8 @@ async def conversation(recognizer: parts.Recognizer, chance: float) -> LocalConv
         (0.4, Expect.YES_NO, 0.0, False, 0),
         (0.4, Expect.OPEN, 0.0, False, 300),
         (None, Expect.OPEN, 1.0, False, 0),
-        (0.9, Expect.OPEN, 2.0, False, 500),
-        (0.1, Expect.OPEN, 2.0, True, 0),
+        (0.9, Expect.OPEN, 4.0, False, 500),
+        (0.1, Expect.OPEN, 4.0, True, 0),
     ],
 )
 def test_a_decision_waits_by_likelihood_and_load(
@@ -147,7 +147,7 @@ def test_the_first_look_waits_by_load_unless_somebody_waits_for_it(
 
 async def test_under_full_load_nobody_speculates_and_real_ends_are_still_decided() -> None:
     recognizer = parts.Recognizer()
-    recognizer.load = 3.0
+    recognizer.load = 4.0
     call = await conversation(recognizer, 0.9)
     told: list[Progress] = []
     call.listen(told.append)

@@ -28,7 +28,7 @@ class SpeculationTuning:
     demand: float = 0.5  # requests for each decoder from which on the first look at the sound waits a little
     look_ms: int = 140  # so long: half of the pauses are over by then, and cost nothing
     loaded_ms: int = 800  # no decoder is free: the plain silence, all of it
-    full: float = 1.5  # requests for each decoder from which on nobody speculates
+    full: float = 3.0  # requests for each decoder from which on nobody speculates
 
 
 class Pace:
