@@ -11,7 +11,7 @@ import pytest
 from tests.unit import parts
 from voicebot import codec
 from voicebot.call.conversation import LocalConversation
-from voicebot.domain.call import Delivery, EndCause, PromptRef
+from voicebot.domain.call import Delivery, EndCause, PromptRef, TurnResult
 from voicebot.domain.dialogue import Snapshot
 from voicebot.domain.errors import InferenceError, VoicebotError
 from voicebot.domain.people import Delivered
@@ -109,12 +109,22 @@ async def test_after_a_commit_speech_begins_anew(call: Conversation) -> None:
     assert result.turn.understanding.transcript.text == "a"
 
 
-async def test_a_newer_generation_cancels_the_older(call: Conversation, recognizer: parts.Recognizer) -> None:
+async def overtaken(
+    call: Conversation, recognizer: parts.Recognizer, *, given_up: bool = False
+) -> asyncio.Task[TurnResult]:
+    """Have a decision wait for the recogniser, and let the customer go on."""
     recognizer.gate.clear()
     call.speech(1, parts.speech(100))
     older = asyncio.create_task(call.decide(1, SPEECH))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
+    if given_up:
+        older.cancel()
     call.speech(2, parts.speech(100))
+    return older
+
+
+async def test_a_newer_generation_cancels_the_older(call: Conversation, recognizer: parts.Recognizer) -> None:
+    older = await overtaken(call, recognizer)
     newer = asyncio.create_task(call.decide(2, SPEECH))
     with pytest.raises(InferenceError, match="superseded"):
         await older
@@ -125,11 +135,7 @@ async def test_a_newer_generation_cancels_the_older(call: Conversation, recogniz
 async def test_a_decision_that_waits_for_a_decoder_ends_as_the_customer_goes_on(
     call: Conversation, recognizer: parts.Recognizer
 ) -> None:
-    recognizer.gate.clear()
-    call.speech(1, parts.speech(100))
-    older = asyncio.create_task(call.decide(1, SPEECH))
-    await asyncio.sleep(0.05)
-    call.speech(2, parts.speech(100))
+    older = await overtaken(call, recognizer)
     with pytest.raises(InferenceError, match="superseded"):
         await asyncio.wait_for(older, 5)
     assert recognizer.decodes == 0
@@ -274,12 +280,7 @@ async def test_a_caller_that_gives_up_is_not_told_of_another_generation() -> Non
 async def test_a_decision_that_was_given_up_because_the_customer_went_on_breaks_nothing(
     call: Conversation, recognizer: parts.Recognizer
 ) -> None:
-    recognizer.gate.clear()
-    call.speech(1, parts.speech(100))
-    older = asyncio.create_task(call.decide(1, SPEECH))
-    await asyncio.sleep(0.1)
-    older.cancel()
-    call.speech(2, parts.speech(100))
+    await overtaken(call, recognizer, given_up=True)
     recognizer.gate.set()
     await asyncio.sleep(0.3)
     result = await call.decide(2, SPEECH)

@@ -1,6 +1,6 @@
 """Speculation: when is it worth to decide on speech that may go on? Pure.
 
-A decision costs a third of a CPU second, and it is lost if the customer goes on. So it is taken at once only
+A decision costs a fifth of a CPU second, and it is lost if the customer goes on. So it is taken at once only
 where the end is likely, or where somebody waits for the words; else as late as it still hides inside the
 endpoint's silence, which depends on how fast this machine decides. Where decoders are in demand, the first
 look at the sound, which tells likely ends, waits too. Where every one is taken, nobody speculates: only real
@@ -26,7 +26,7 @@ class SpeculationTuning:
     )
     margin_ms: int = 60  # between the decision and that moment
     demand: float = 0.5  # requests for each decoder from which on the first look at the sound waits a little
-    look_ms: int = 140  # so long: half of the pauses are over by then, and cost nothing
+    look_ms: int = 140  # so long: a pause that is over by then costs nothing
     loaded_ms: int = 800  # no decoder is free: the plain silence, all of it
     full: float = 3.0  # requests for each decoder from which on nobody speculates
 
