@@ -20,6 +20,8 @@ from voicebot.domain.errors import VoicebotError
 
 READY_FD = "VOICEBOT_READY_FD"
 _PR_SET_PDEATHSIG = 1
+# requests share the cores already, and threads of BLAS that wait for the next product do so actively
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 log = structlog.get_logger()
 
 
@@ -77,7 +79,7 @@ class Child:
                 "-m",
                 self.module,
                 *self.args,
-                env={**os.environ, **self.env, READY_FD: str(writer)},
+                env={**_ONE_THREAD, **os.environ, **self.env, READY_FD: str(writer)},
                 pass_fds=(writer,),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
