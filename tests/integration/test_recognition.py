@@ -26,6 +26,7 @@ from voicebot.domain.speech import Expectation, Transcript
 from voicebot.registry import resources
 from voicebot.speech.recognition import sound, vocabulary, weights
 from voicebot.speech.recognition.decoder import Decoder
+from voicebot.speech.recognition.pool import Urgency
 from voicebot.speech.recognition.scoring import TextScorer
 from voicebot.speech.recognition.vosk import VoskRecognizer
 from voicebot.speech.recognition.whisper import WhisperRecognizer
@@ -187,7 +188,7 @@ def test_a_request_that_waits_is_withdrawn_and_the_stream_goes_on(
     model: Path, clips: list[tuple[str, Audio]]
 ) -> None:
     gate, one = threading.Event(), WhisperRecognizer(model, workers=1)
-    busy = one._pool.submit(lambda _: gate.wait(60), urgent=True)
+    busy = one._pool.submit(lambda _: gate.wait(60), Urgency.WORDS)
     said, audio = clips[0]
     stream = one.open(audio.rate_hz)
     stream.feed(audio.pcm)

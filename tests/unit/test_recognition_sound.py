@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicebot.speech.recognition import sound
-from voicebot.speech.recognition.pool import DecoderPool
+from voicebot.speech.recognition.pool import DecoderPool, Urgency
 from voicebot.speech.recognition.vosk import Doubler
 
 pytestmark = pytest.mark.unit
@@ -88,24 +88,38 @@ def test_a_rate_is_doubled_without_a_seam_and_without_images() -> None:
 def test_what_is_urgent_goes_first_and_what_is_cancelled_not_at_all() -> None:
     gate, done = threading.Event(), list[str]()
     pool = DecoderPool(["decoder"], "test")
-    first = pool.submit(lambda _: gate.wait(5), urgent=True)
-    beside = pool.submit(lambda _: done.append("beside"), urgent=False)
-    dropped = pool.submit(lambda _: done.append("dropped"), urgent=False)
-    final = pool.submit(lambda _: done.append("final"), urgent=True)
-    assert pool.load == 2  # what goes beside counts for nothing
+    first = pool.submit(lambda _: gate.wait(5), Urgency.WORDS)
+    beside = pool.submit(lambda _: done.append("beside"), Urgency.BESIDE)
+    dropped = pool.submit(lambda _: done.append("dropped"), Urgency.BESIDE)
+    ending = pool.submit(lambda _: done.append("ending"), Urgency.ENDING)
+    words = pool.submit(lambda _: done.append("words"), Urgency.WORDS)
+    assert pool.load == 3  # what goes beside counts for nothing
     assert dropped.cancel()
     gate.set()
-    for future in (first, beside, final):
+    for future in (first, beside, ending, words):
         future.result(5)
     pool.close()
-    assert done == ["final", "beside"]
+    assert done == ["words", "ending", "beside"]
+
+
+def test_one_of_two_decoders_is_left_to_what_is_urgent() -> None:
+    gate, done = threading.Event(), list[str]()
+    pool = DecoderPool([1, 2], "test")
+    beside = [pool.submit(lambda _: gate.wait(5), Urgency.BESIDE) for _ in range(3)]
+    words = pool.submit(lambda _: done.append("words"), Urgency.WORDS)
+    words.result(5)  # though three others came before it and none is done
+    assert not any(future.done() for future in beside)
+    gate.set()
+    assert all(future.result(5) for future in beside)
+    pool.close()
+    assert done == ["words"]
 
 
 def test_a_failing_decode_is_told_to_who_waits_and_the_worker_goes_on() -> None:
     pool = DecoderPool([1], "test")
     with pytest.raises(ZeroDivisionError):
-        pool.submit(lambda number: number / 0, urgent=True).result(5)
-    assert pool.submit(lambda number: number + 1, urgent=True).result(5) == 2
+        pool.submit(lambda number: number / 0, Urgency.WORDS).result(5)
+    assert pool.submit(lambda number: number + 1, Urgency.WORDS).result(5) == 2
     pool.close()
 
 
@@ -113,7 +127,7 @@ def test_a_process_that_ends_waits_for_what_is_decoded_and_drops_what_waits(tmp_
     done = tmp_path / "done"
     program = f"""
 import pathlib, threading, time
-from voicebot.speech.recognition.pool import DecoderPool
+from voicebot.speech.recognition.pool import DecoderPool, Urgency
 
 begun = threading.Event()
 def work(name):
@@ -123,8 +137,8 @@ def work(name):
         file.write(name)
 
 pool = DecoderPool([None], "test")
-pool.submit(lambda _: work("first"), urgent=True)
-pool.submit(lambda _: work("second"), urgent=True)
+pool.submit(lambda _: work("first"), Urgency.WORDS)
+pool.submit(lambda _: work("second"), Urgency.WORDS)
 begun.wait()
 """
     ended = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)

@@ -31,7 +31,7 @@ from voicebot.speech.recognition.answers import (
 )
 from voicebot.speech.recognition.decoder import Decoded, Decoder, Encoded, Texts, is_short
 from voicebot.speech.recognition.guards import invented
-from voicebot.speech.recognition.pool import DecoderPool
+from voicebot.speech.recognition.pool import DecoderPool, Urgency
 from voicebot.speech.recognition.scoring import TextScorer
 from voicebot.speech.recognition.topic import choose, likeliest, on_topic
 from voicebot.text.normalise import comparable, normalise
@@ -144,7 +144,7 @@ class WhisperStream:
         pcm = bytes(self._pcm)
         if self._over:
             raise RecognitionError("the stream is over", hint="open a new one for the next utterance")
-        return self._compute(lambda decoder: self._end_of(decoder, pcm))
+        return self._compute(lambda decoder: self._end_of(decoder, pcm), Urgency.ENDING)
 
     def result(self, *, final: bool) -> Transcript:
         """Return the words so far; computes only if speech came since the last result.
@@ -160,13 +160,14 @@ class WhisperStream:
         if read is not None and self._unchanged(read, pcm):
             return read.transcript
         began = len(pcm) + self._dropped
-        transcript = self._compute(lambda decoder: self._transcribe(decoder, pcm))
+        # Nobody waits for the words of an announcement: customers' turns go first.
+        urgency = Urgency.BESIDE if self._expectation.announcement else Urgency.WORDS
+        transcript = self._compute(lambda decoder: self._transcribe(decoder, pcm), urgency)
         self._read = _Read(began, sound.peak_dbov(pcm, self._rate_hz), transcript)
         return transcript
 
-    def _compute(self, work: Callable[[Decoder], T]) -> T:
-        # Nobody waits for the words of an announcement: customers' turns go first.
-        running = self._pool.submit(work, urgent=not self._expectation.announcement)
+    def _compute(self, work: Callable[[Decoder], T], urgency: Urgency) -> T:
+        running = self._pool.submit(work, urgency)
         self._running = running
         try:
             return running.result(self._timeout_s)
