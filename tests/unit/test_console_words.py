@@ -42,6 +42,12 @@ def test_every_key_that_pages_name_is_there() -> None:
     assert asked <= set(words())
 
 
+def test_pages_and_reports_name_a_refusal_alike() -> None:
+    assert {reason: words()[f"refusal.{reason}"][0] for reason in Reason} == {
+        reason: reason.chinese for reason in Reason
+    }
+
+
 @pytest.mark.parametrize(
     ("section", "values"),
     [

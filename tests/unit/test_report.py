@@ -87,6 +87,8 @@ def test_the_picture_tells_the_figures() -> None:
     assert "春季 &lt;贷款&gt;" in drawn
     assert "18.0% · 9/50" in drawn
     assert "310 / 450 / 600" in drawn
+    assert "没有有效的同意" in drawn, "why contacts are not called, in words"
+    assert "no_consent" not in drawn
     assert "endpoint_score" not in drawn, "a chance is no time"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import structlog
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from voicebot.bench.frame import Options, Result
 from voicebot.dialogue.policy import RulePolicy
@@ -83,7 +84,8 @@ def run(options: Options) -> Result:
         for name, score in _baselines(task, model.lens, scores, options.seed).items()
     ]
     rows += _curve(task, encoder, recipe, model)
-    cost = _cost(task, model)
+    with threadpool_limits(limits=1):  # as every process of the service has it
+        cost = _cost(task, model)
     rows += [{"system": f"a decision, {size} scripts", "cpu_ms": ms} for size, ms in cost.items()]
     notes.append("act@1 counts a first script whose dialogue act the file does not tell as wrong")
     notes.append("cpu_ms: text to decision (gate, ranker as served, relation, policy); earlier turns cached")

@@ -44,6 +44,30 @@ class Reason(StrEnum):
     TOO_SOON = "too_soon"
     NO_AGENT = "no_agent"  # a person is to call back, and nobody is ready
 
+    @property
+    def chinese(self) -> str:
+        """What people read."""
+        return {
+            "do_not_call": "在不呼叫名单上",
+            "list_missing": "必须核对的名单还没有导入",
+            "list_stale": "必须核对的名单太旧",
+            "region": "号码不在规则适用的地区",
+            "prefix": "线路不接这个号段",
+            "no_consent": "没有有效的同意",
+            "consent_scope": "同意的范围不对",
+            "consent_expired": "同意已过期",
+            "zone_unknown": "不知道客户的时区",
+            "trunk_not_local": "只许在本机呼叫，线路指向外部",
+            "attempts_used": "已达到任务的呼叫次数",
+            "no_window": "没有允许呼叫的时段",
+            "outside_window": "现在不在允许的时段",
+            "day_limit": "今天呼叫次数已满",
+            "unanswered_limit": "今天未接次数已满",
+            "week_limit": "本周呼叫次数已满",
+            "too_soon": "离上次呼叫太近",
+            "no_agent": "等坐席回电，现在没有人就绪",
+        }[self.value]
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from voicebot.campaign import charts
+from voicebot.campaign.compliance import Reason
 from voicebot.domain.call import Disposition
 from voicebot.domain.report import Report, ScriptConversion, StageLatency
 
@@ -154,7 +155,8 @@ def _charts(report: Report) -> list[charts.Chart]:
         charts.by_hour(SECTIONS["hour"], report.hours),
         charts.bars(SECTIONS["reason"], [(one.name, one.calls, f"{one.calls:,}") for one in report.reasons]),
         charts.bars(
-            SECTIONS["not_dialled"], [(one.name, one.calls, f"{one.calls:,}") for one in report.not_dialled]
+            SECTIONS["not_dialled"],
+            [(why_not(one.name), one.calls, f"{one.calls:,}") for one in report.not_dialled],
         ),
         charts.shares(
             SECTIONS["script"],
@@ -169,6 +171,11 @@ def _charts(report: Report) -> list[charts.Chart]:
         ),
         charts.emotion_flow(SECTIONS["emotion"], report.emotions),
     ]
+
+
+def why_not(code: str) -> str:
+    """Return what a refusal to dial means; the code itself if no rule has it any more."""
+    return Reason(code).chinese if code in set(Reason) else code
 
 
 def stages(report: Report) -> list[tuple[str, StageLatency]]:

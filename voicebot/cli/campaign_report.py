@@ -17,7 +17,7 @@ from rich.text import Text
 
 from voicebot.call import picture
 from voicebot.campaign import report_page
-from voicebot.campaign.report_page import FUNNEL, SECTIONS, script_name, stages
+from voicebot.campaign.report_page import FUNNEL, SECTIONS, script_name, stages, why_not
 from voicebot.cli.files import ENDINGS, as_csv, as_json, save, write_rows
 from voicebot.cli.outcomes import said
 from voicebot.cli.stored import stored
@@ -137,8 +137,10 @@ def charts(found: Report) -> RenderableType:
     parts += _bars(
         "hour", [(Text(f"{hour:02d}"), count, f"{count:,}") for hour, count in sorted(totals.items())]
     )
-    for section, counted in (("reason", found.reasons), ("not_dialled", found.not_dialled)):
-        parts += _bars(section, [(Text(one.name), one.calls, f"{one.calls:,}") for one in counted])
+    parts += _bars("reason", [(Text(one.name), one.calls, f"{one.calls:,}") for one in found.reasons])
+    parts += _bars(
+        "not_dialled", [(Text(why_not(one.name)), one.calls, f"{one.calls:,}") for one in found.not_dialled]
+    )
     parts += [_scripts(found), _latencies(found), _emotions(found)]
     return Group(*parts)
 
