@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from voicebot.campaign import explain as explaining
 from voicebot.campaign import management
 from voicebot.campaign import preview as previewing
 from voicebot.cli.actor import actor
-from voicebot.cli.stored import stored
+from voicebot.cli.stored import clock, stored
 from voicebot.cli.times import moment
 from voicebot.domain.campaign import ContactStatus
 from voicebot.settings import Settings
@@ -44,7 +44,8 @@ def explain(
     """
     settings = Settings()
     with stored(settings) as store:
-        found = explaining.explain(store, bootstrap.vault(settings), who, datetime.now(UTC), campaign, region)
+        now = clock(store)()
+        found = explaining.explain(store, bootstrap.vault(settings), who, now, campaign, region)
     Console().print(_table(found))
 
 
@@ -55,9 +56,9 @@ def call(
 ) -> None:
     """Have a contact called at a time, also one who was done. Consent, do-not-call and hours still hold."""
     settings = Settings()
-    now = datetime.now(UTC)
     vault = bootstrap.vault(settings)
     with stored(settings) as store:
+        now = clock(store)()
         found = explaining.explain(store, vault, who, now, campaign)
         when = moment(at).astimezone(UTC) if at else now
         management.schedule_call(store, vault, found.contact_id, when, actor())
@@ -80,18 +81,19 @@ def preview(
     settings = Settings()
     vault, console = bootstrap.vault(settings), Console()
     with stored(settings) as store:
+        now = clock(store)
         while True:
-            found = previewing.offer(store, vault, name, agent, datetime.now(UTC))
+            found = previewing.offer(store, vault, name, agent, now())
             if found is None:
                 console.print("没有可呼叫的客户 · nobody is due")
                 return
             console.print(_offered(found))
             chosen = choice or typer.prompt("call, skip, quit", type=Choice, default=Choice.QUIT)
             if chosen is Choice.CALL:
-                previewing.dial(store, vault, found.contact_id, agent, datetime.now(UTC))
+                previewing.dial(store, vault, found.contact_id, agent, now())
                 console.print(f"呼叫中：先响坐席 {agent} 的话机 · ringing the agent's phone first")
             elif chosen is Choice.SKIP:
-                previewing.skip(store, vault, found.contact_id, agent, datetime.now(UTC))
+                previewing.skip(store, vault, found.contact_id, agent, now())
                 console.print("已跳过，半小时后再提供 · passed by")
             if choice or chosen is not Choice.SKIP:
                 return

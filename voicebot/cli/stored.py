@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from voicebot import bootstrap
 from voicebot.service import logs
 from voicebot.settings import Settings
-from voicebot.store.session import Database
+from voicebot.store.session import Database, DatabaseClock
 
 
 @contextmanager
@@ -17,3 +17,10 @@ def stored(settings: Settings) -> Iterator[Database]:
     logs.configure("cli", "warning")
     with bootstrap.store(settings) as database:
         yield database
+
+
+def clock(database: Database) -> DatabaseClock:
+    """Return the database's clock, by which agents and workers are there or not: ours may differ."""
+    told = DatabaseClock(database)
+    told.set()
+    return told

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -17,7 +16,7 @@ from rich.text import Text
 from voicebot import bootstrap
 from voicebot.domain.errors import StoreError
 from voicebot.settings import Settings
-from voicebot.store.session import Database
+from voicebot.store.session import Database, time_of
 from voicebot.store.standing import RECENT, Standing, StandingRepository
 
 _GOOD_MOS, _LONG_WAIT_MS = 3.6, 1000
@@ -54,7 +53,7 @@ def top(
 
 def _look(store: Database) -> Standing:
     with store.transaction() as session:
-        return StandingRepository(session).now(datetime.now(UTC))
+        return StandingRepository(session).now(time_of(session))
 
 
 def _page_now(store: Database) -> Group | Text:
