@@ -28,7 +28,7 @@ from voicebot import bootstrap
 from voicebot.bench import load_peer
 from voicebot.bench.frame import Options, Result
 from voicebot.bench.load_house import House, Plan
-from voicebot.bench.load_rows import at_quantile
+from voicebot.bench.load_rows import at_quantile, tell
 from voicebot.bench.load_speech import prepare
 from voicebot.domain.call import CallEvent, CallRequest, Direction, EndCause, Turn
 from voicebot.domain.errors import DataError, VoicebotError
@@ -78,6 +78,7 @@ async def _climb(plan: Plan, steps: Sequence[int], seconds: float, folder: Path)
 
             def look(_: House, row: Mapping[str, Any]) -> bool:
                 rows.append(row)
+                tell(row)
                 return False
 
             await _step(house, step, seconds * (1 if rows else load_peer.FIRST), look)

@@ -17,7 +17,7 @@ from typing import Any
 import voicebot
 from voicebot.bench import processes
 from voicebot.bench.load_media import PROMPT_MS
-from voicebot.bench.load_rows import at_quantile, events_since
+from voicebot.bench.load_rows import at_quantile, events_since, tell
 from voicebot.domain.errors import DataError
 from voicebot.service.child import Child
 from voicebot.settings import Settings
@@ -62,6 +62,7 @@ async def climb(
             assert asr.process is not None
             lasts_s = seconds * (1 if rows else FIRST)
             rows.append(await _step(python, asr.process.pid, socket, speech, folder, calls, lasts_s, seed))
+            tell(rows[-1])
             if too_much(rows):
                 break
     finally:

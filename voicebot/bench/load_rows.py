@@ -7,6 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+log = structlog.get_logger()
+_TOLD = ("system", "calls", "turn_ms_p50", "turn_ms_p95", "late_pct", "cores")
+
 
 def events_since(files: Iterable[Path], since: float) -> list[Mapping[str, Any]]:
     """Return the events in files of JSON lines since a time (seconds since the epoch)."""
@@ -22,3 +27,15 @@ def events_since(files: Iterable[Path], since: float) -> list[Mapping[str, Any]]
 def at_quantile(ordered: Sequence[float], quantile: float) -> float:
     """Return a quantile of ordered values, 0 if there are none."""
     return float(ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]) if ordered else 0.0
+
+
+def tell(row: Mapping[str, Any]) -> None:
+    """Log a step as soon as it is over: the whole takes long, and what was seen is not to be lost."""
+    log.info(
+        "step",
+        **{
+            name: round(row[name], 3) if isinstance(row[name], float) else row[name]
+            for name in _TOLD
+            if name in row
+        },
+    )
