@@ -14,12 +14,20 @@ pytestmark = pytest.mark.integration
 
 READY = "import time; from voicebot.service.child import announce; announce(port=7); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + READY
+COUNTING = """
+import time
+import numpy
+from threadpoolctl import threadpool_info
+from voicebot.service.child import announce
+announce(threads=[one["num_threads"] for one in threadpool_info()])
+time.sleep(60)
+"""
 BROKEN = "raise SystemExit('no such weights')"
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, code in (("ready", READY), ("stubborn", STUBBORN), ("broken", BROKEN)):
+    for name, code in (("ready", READY), ("stubborn", STUBBORN), ("broken", BROKEN), ("counting", COUNTING)):
         (tmp_path / f"child_{name}.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     return tmp_path
@@ -40,6 +48,18 @@ async def test_a_child_that_ignores_the_request_is_killed(place: Path) -> None:
     await asyncio.wait_for(child.stop(grace_s=0.2), 5)
     assert child.process is not None
     assert child.process.returncode == -9
+
+
+async def test_a_child_computes_on_one_thread_of_its_own(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    child = Child("counting", "child_counting", log_file=place / "log")
+    await child.start()
+    await child.stop()
+    assert child.facts["threads"]
+    assert set(child.facts["threads"]) == {1}
 
 
 async def test_a_child_that_cannot_start_says_why(place: Path) -> None:

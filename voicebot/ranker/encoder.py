@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from voicebot.domain.errors import ModelError
 from voicebot.ranker import e5_file
-from voicebot.ranker.e5_graph import open_session
 from voicebot.ranker.unigram import Tokenizer
 
 Vectors = NDArray[np.float32]
@@ -53,6 +52,8 @@ class E5Encoder:
 
         `kept`: the file in which vectors of playbooks are kept from one start to the next.
         """
+        from voicebot.ranker.e5_graph import open_session  # with onnx: only where texts are encoded
+
         file = e5_file.read(_weights())
         self.size = file.shape.hidden
         self._tokenizer = Tokenizer(file.vocabulary)
