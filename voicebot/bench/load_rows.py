@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,13 @@ def at_quantile(ordered: Sequence[float], quantile: float) -> float:
     return float(ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]) if ordered else 0.0
 
 
-def tell(row: Mapping[str, Any]) -> None:
+def tell(row: Mapping[str, Any], names: Collection[str] = _TOLD) -> None:
     """Log a step as soon as it is over: the whole takes long, and what was seen is not to be lost."""
     log.info(
         "step",
         **{
             name: round(row[name], 3) if isinstance(row[name], float) else row[name]
-            for name in _TOLD
+            for name in names
             if name in row
         },
     )

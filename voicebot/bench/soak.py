@@ -18,6 +18,7 @@ from typing import Any
 from voicebot.bench import load, processes
 from voicebot.bench.frame import Options, Result
 from voicebot.bench.load_house import House, Plan
+from voicebot.bench.load_rows import tell
 from voicebot.bench.load_speech import prepare
 from voicebot.domain.errors import DataError
 
@@ -63,6 +64,7 @@ async def _soak(plan: Plan, windows: int, seconds: float, folder: Path) -> list[
             | {f"{kind}_files": processes.files(of) for kind, of in pids.items() if kind != "customers"}
             | {f"{kind}_threads": processes.threads(of) for kind, of in pids.items() if kind != "customers"}
         )
+        tell(rows[-1], rows[-1])
         return len(rows) < windows
 
     await load.hold(plan, plan.calls, seconds, folder, look)
