@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -63,8 +64,20 @@ class Encoded:
 class Decoder:
     """A Whisper model with one thread of its own."""
 
-    def __init__(self, directory: Path, window_s: float, scorer: TextScorer | None = None) -> None:
-        """Load a model in CTranslate2 form; `scorer` is of the same model. Raises ModelError."""
+    def __init__(
+        self, directory: Path, window_s: float, scorer: TextScorer | None = None, *, niceness: int = 0
+    ) -> None:
+        """Load a model in CTranslate2 form.
+
+        Args:
+            directory: of the model.
+            window_s: the longest speech at once.
+            scorer: of the same model.
+            niceness: of the engine's threads, 0..19: how far they step back for others who want a core.
+
+        Raises:
+            ModelError: the directory holds no such model.
+        """
         from faster_whisper import WhisperModel  # a second of import: only where it decodes
         from faster_whisper.tokenizer import Tokenizer
 
@@ -89,6 +102,8 @@ class Decoder:
                 hint=f"delete {directory} and start again: it is written anew",
             ) from broken
         self._own = _threads() - before
+        if niceness:
+            _step_back(self._own, niceness)
         self._scorer = scorer
         multilingual = self._vocabulary.multilingual
 
@@ -230,6 +245,13 @@ def _threads() -> frozenset[str]:
         return frozenset(os.listdir("/proc/self/task"))  # noqa: PTH208 names are all that is needed
     except OSError:  # not Linux: only the calling thread's time is known
         return frozenset()
+
+
+def _step_back(threads: Iterable[str], niceness: int) -> None:
+    """Lower threads' priority. Never one that runs Python: whoever waits for its lock would wait with it."""
+    for thread in threads:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, int(thread), niceness)  # Linux: of one thread, by its id
 
 
 def _thread_cpu_s(thread: str) -> float:

@@ -38,6 +38,8 @@ from voicebot.text.normalise import comparable, normalise
 
 WINDOW_S = 12.0
 CLEAR = -0.3  # mean log probability of tokens, above which a second search bettered no sentence
+_WORKERS_PER_BESIDE = 4
+_BESIDE_NICENESS = 10  # a tenth of what others get where all want the same core
 _SHORTEST_S = 0.06  # of voice; less is a click
 
 T = TypeVar("T")
@@ -60,7 +62,7 @@ class WhisperRecognizer:
     def __init__(
         self, directory: Path, workers: int = 2, *, longest_s: float = 180.0, timeout_s: float = 30.0
     ) -> None:
-        """Load one decoder for each worker (about 90 MB each).
+        """Load one decoder for each worker, and one for every four for announcements (about 90 MB each).
 
         Args:
             directory: model.bin, config.json, tokenizer.json, vocabulary.json.
@@ -78,21 +80,29 @@ class WhisperRecognizer:
         self.name = f"whisper ({directory.name})"
         scorer = _scorer(directory)
         self._pool = DecoderPool([Decoder(directory, WINDOW_S, scorer) for _ in range(workers)], "whisper")
+        # Nobody waits for the words of an announcement: customers' turns have decoders, and cores, first.
+        beside = [
+            Decoder(directory, WINDOW_S, scorer, niceness=_BESIDE_NICENESS)
+            for _ in range(-(-workers // _WORKERS_PER_BESIDE))
+        ]
+        self._beside = DecoderPool(beside, "whisper-beside")
         self._longest_s = longest_s
         self._timeout_s = timeout_s
 
     def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> WhisperStream:
         """Begin one utterance, told what is expected here."""
-        return WhisperStream(self._pool, self.name, rate_hz, expected, self._longest_s, self._timeout_s)
+        pool = self._beside if expected.announcement else self._pool
+        return WhisperStream(pool, self.name, rate_hz, expected, self._longest_s, self._timeout_s)
 
     @property
     def load(self) -> float:
-        """Requests that are computed or wait, for each decoder."""
+        """Customers' requests that are computed or wait, for each decoder."""
         return self._pool.load
 
     def close(self) -> None:
         """End the worker threads."""
         self._pool.close()
+        self._beside.close()
 
 
 class WhisperStream:
@@ -160,9 +170,7 @@ class WhisperStream:
         if read is not None and self._unchanged(read, pcm):
             return read.transcript
         began = len(pcm) + self._dropped
-        # Nobody waits for the words of an announcement: customers' turns go first.
-        urgency = Urgency.BESIDE if self._expectation.announcement else Urgency.WORDS
-        transcript = self._compute(lambda decoder: self._transcribe(decoder, pcm), urgency)
+        transcript = self._compute(lambda decoder: self._transcribe(decoder, pcm), Urgency.WORDS)
         self._read = _Read(began, sound.peak_dbov(pcm, self._rate_hz), transcript)
         return transcript
 
