@@ -30,6 +30,7 @@ class Overhearing:
         tell: Callable[[Finding], None],
         message: Callable[[], PromptRef | None] = lambda: None,
         tells: Teller = by_table,
+        sparing: Callable[[], bool] = lambda: False,
     ) -> None:
         """Begin with nothing heard.
 
@@ -39,11 +40,13 @@ class Overhearing:
             tell: takes findings, in the event loop.
             message: returns what is left for a mailbox, None to leave nothing; called in a thread.
             tells: knows a machine by its words.
+            sparing: whether decoders are in demand, so that first looks are left out; called in a thread.
         """
         self._read = read
         self._executor = executor
         self._tell = tell
         self._message = message
+        self._sparing = sparing
         self._detector = AnsweringDetector(tells)
         self._voice = VoiceDetector()
         self._waiting: list[tuple[bytes, bool]] = []
@@ -86,14 +89,14 @@ class Overhearing:
 
     def _hear(self, chunks: list[tuple[bytes, bool]]) -> list[Finding]:
         """Work, in a thread."""
-        detector = self._detector
+        detector, sparing = self._detector, self._sparing()
         for pcm, answered in chunks:
             if answered and not self._answered:
                 self._answered = True
                 detector.answered()
             for at in range(0, len(pcm) - FRAME_BYTES + 1, FRAME_BYTES):
                 frame = pcm[at : at + FRAME_BYTES]
-                wanted = detector.push(frame, self._voice.is_speech(frame))
+                wanted = detector.push(frame, self._voice.is_speech(frame), sparing=sparing)
                 if wanted is not None:
                     detector.words(self._read(wanted.pcm), wanted)
         return [self._with_message(finding) for finding in detector.findings()]

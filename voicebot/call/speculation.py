@@ -25,7 +25,7 @@ class SpeculationTuning:
         960  # then an unlikely end is one: the line worker's long silence, less the first short pause
     )
     margin_ms: int = 60  # between the decision and that moment
-    demand: float = 0.5  # requests for each decoder from which on the first look at the sound waits a little
+    demand: float = 0.5  # requests for each decoder from which on first looks at the sound wait
     look_ms: int = 140  # so long: a pause that is over by then costs nothing
     loaded_ms: int = 800  # no decoder is free: the plain silence, all of it
     full: float = 3.0  # requests for each decoder from which on nobody speculates

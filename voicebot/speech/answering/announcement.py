@@ -29,8 +29,13 @@ class Reading:
         self.known_ms = 0  # of the stretch, when it was known to be no person
         self.looked = 0  # readings of this stretch
 
-    def due(self, run: SpeechRun) -> bool:
-        """Whether the words are to be read now. Reading is asked for once."""
+    def due(self, run: SpeechRun, *, sparing: bool = False) -> bool:
+        """Whether the words are to be read now. Reading is asked for once.
+
+        Args:
+            run: the stretch so far.
+            sparing: leave the first look to the second, 0.9 s later, if the speech goes on.
+        """
         if run.age_ms < self._read_ms:  # a new stretch
             self._read_ms = self._steps = self.looked = 0
         spoken_ms = run.age_ms - run.silence_ms
@@ -39,6 +44,9 @@ class Reading:
         stepped = self._steps < len(READ_MS) and spoken_ms >= READ_MS[self._steps]
         paused = run.silence_ms == _END_SILENCE_MS and run.age_ms - self._read_ms >= _END_NEW_MS
         if not (stepped or paused):
+            return False
+        if sparing and not (paused or self._steps):
+            self._steps = 1
             return False
         while self._steps < len(READ_MS) and spoken_ms >= READ_MS[self._steps]:
             self._steps += 1

@@ -63,8 +63,14 @@ class AnsweringDetector:
         self._onset_ms = 0
         self._heard.clear()
 
-    def push(self, frame: bytes, voiced: bool) -> Words | None:
-        """Take 20 ms with the voice detector's verdict; return speech whose words are wanted."""
+    def push(self, frame: bytes, voiced: bool, *, sparing: bool = False) -> Words | None:
+        """Take 20 ms with the voice detector's verdict; return speech whose words are wanted.
+
+        Args:
+            frame: 20 ms of PCM.
+            voiced: whether somebody speaks in it.
+            sparing: decoders are in demand: the first look may be left out.
+        """
         if self.done:
             return None
         self.now_ms += FRAME_MS
@@ -80,7 +86,7 @@ class AnsweringDetector:
             self._onset_ms = self.now_ms
         self._take_signal(heard)
         self._judge_shape()
-        return self._wanted()
+        return self._wanted(sparing=sparing)
 
     def words(self, text: str, wanted: Words) -> None:
         """Take the words of what was wanted."""
@@ -131,13 +137,13 @@ class AnsweringDetector:
         """Whether somebody has spoken for so long that an announcement would have been known."""
         return bool(self._onset_ms) and self.now_ms - self._onset_ms >= PERSON_MS
 
-    def _wanted(self) -> Words | None:
+    def _wanted(self, *, sparing: bool) -> Words | None:
         run = self._run
         keep = min(LONGEST_WORDS_MS, run.age_ms + _LEAD_MS) if run.voiced_ms else _LEAD_MS
         excess = len(self._heard) - keep // FRAME_MS * FRAME_BYTES
         if excess > 0:
             del self._heard[:excess]
-        if self.done or not run.voiced_ms or not self._reading.due(run):
+        if self.done or not run.voiced_ms or not self._reading.due(run, sparing=sparing):
             return None
         return Words(bytes(self._heard), run.age_ms, self.now_ms)
 

@@ -39,7 +39,9 @@ from voicebot.text.normalise import comparable, normalise
 WINDOW_S = 12.0
 CLEAR = -0.3  # mean log probability of tokens, above which a second search bettered no sentence
 _WORKERS_PER_BESIDE = 4
-_BESIDE_NICENESS = 10  # a tenth of what others get where all want the same core
+_BESIDE_NICENESS = (
+    15  # a tenth of what inference gets (5, see service/supervisor.py) on a core that both want
+)
 _SHORTEST_S = 0.06  # of voice; less is a click
 
 T = TypeVar("T")
