@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -249,7 +250,8 @@ def _threads() -> frozenset[str]:
 
 def _step_back(threads: Iterable[str], niceness: int) -> None:
     """Lower threads' priority. Never one that runs Python: whoever waits for its lock would wait with it."""
-    for thread in threads:
+    ours = {str(thread.native_id) for thread in threading.enumerate()}
+    for thread in set(threads) - ours:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, int(thread), niceness)  # Linux: of one thread, by its id
 
