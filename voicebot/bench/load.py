@@ -19,10 +19,13 @@ import contextlib
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from voicebot import bootstrap
 from voicebot.bench import load_peer
@@ -31,13 +34,14 @@ from voicebot.bench.load_house import House, Plan
 from voicebot.bench.load_rows import at_quantile, tell
 from voicebot.bench.load_speech import prepare
 from voicebot.domain.call import CallEvent, CallRequest, Direction, EndCause, Turn
-from voicebot.domain.errors import DataError, VoicebotError
+from voicebot.domain.errors import CapacityError, DataError, VoicebotError
 from voicebot.domain.ids import uuid7
 from voicebot.domain.speech import UtteranceKind
 from voicebot.service.lines import Lines
 from voicebot.settings import Settings
 
 PLAYBOOK = "consumer_loan"
+log = structlog.get_logger()
 INFERENCE = {"full": "voicebot.service.inference", "media": "voicebot.bench.load_media"}
 STEPS = {"full": "2,8,12,16,20,24,28,32", "media": "2,32,64,80,100"}
 P95_RATIO, LATE_PCT = 1.5, 0.5  # beyond either a step is too much
@@ -150,6 +154,8 @@ async def _window(
         "turn_ms_p95": at_quantile(waits, 0.95),
         "turns": len(waits),
     }
+    for reason, count in Counter(failed).items():
+        log.warning("calls failed", reason=reason, calls=count)
     row |= {"unanswered": sum(event["event"] == "no_answer" for event in seen), "failed": len(failed)}
     row |= {f"{name}_p50": _stage(turns, name) for name in ("endpoint_ms", "wait_ms", "recognise_ms")}
     if rtp and rtp_after:
@@ -180,6 +186,10 @@ async def _keep(
             event = await ended
             if event.record is not None and event.record.cause is EndCause.FAILURE:
                 failed.append(event.record.sip_reason)
+        except (
+            CapacityError
+        ):  # the end is told a moment before the leg is free: asked again, as by the dialer
+            await asyncio.sleep(0.2)
         except VoicebotError as error:
             failed.append(str(error))
             await asyncio.sleep(1)
