@@ -10,7 +10,7 @@ from voicebot.text.announcements import may_offer_mailbox
 READ_MS = (1500, 2400, 3200, 4400, 6000, 8000, 10_000, 13_000, 17_000, 22_000, 28_000, 35_000)
 LEAST_VOICE = 0.45  # share of a stretch's age; less is music, noise or breath
 _END_SILENCE_MS = 400  # a stretch that has paused is read at once
-_END_NEW_MS = 600  # of it that was not read yet
+_END_NEW_MS = 300  # of speech in it that was not read yet: less holds no word
 KIND_MS = 4000  # within which an announcement says why
 MAILBOX_MS = 8000  # within which one that may offer a mailbox does
 
@@ -42,7 +42,7 @@ class Reading:
         if spoken_ms < READ_MS[0] or run.voiced_ms < LEAST_VOICE * spoken_ms:
             return False
         stepped = self._steps < len(READ_MS) and spoken_ms >= READ_MS[self._steps]
-        paused = run.silence_ms == _END_SILENCE_MS and run.age_ms - self._read_ms >= _END_NEW_MS
+        paused = run.silence_ms == _END_SILENCE_MS and spoken_ms - self._read_ms >= _END_NEW_MS
         if not (stepped or paused):
             return False
         if sparing and not (paused or self._steps):
