@@ -392,6 +392,30 @@ async def test_the_line_is_controlled_over_grpc(phone: Telephone) -> None:
         await server.stop()
 
 
+async def test_whoever_follows_a_line_no_more_costs_it_nothing(phone: Telephone) -> None:
+    async with running(Server([Line(1000, 9000)]), Memory()) as worker:
+        server = LineServer(worker, "127.0.0.1:0")
+        client = LineClient(f"127.0.0.1:{await server.start()}")
+        await client.originate(request(phone))
+
+        async def first_event() -> None:
+            async for _ in client.watch():
+                return
+
+        async def first_sound() -> None:
+            async for _ in client.listen("call-1"):
+                return
+
+        for _ in range(5):
+            await first_event()
+            await first_sound()
+        line = worker._calls["call-1"].line
+        await until(lambda: not worker._watchers and not line._taps)
+        assert worker._calls, "the call goes on"
+        await client.close()
+        await server.stop()
+
+
 async def test_a_line_that_is_not_there_is_told_so() -> None:
     client = LineClient("127.0.0.1:1")
     with pytest.raises(TelephonyError, match="no line worker answers at"):

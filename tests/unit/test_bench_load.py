@@ -46,6 +46,8 @@ def test_memory_that_grows_is_not_flat_and_what_fills_caches_at_first_is() -> No
     growing = [minute(5 * n, 1000 + 50 * n) for n in range(1, 9)]
     assert soak.summary(filling)["flat"] == 1
     assert soak.summary(growing)["flat"] == 0
+    leaking = [minute(5 * n, 1000) | {"lines_mib": 100 + 5 * n} for n in range(1, 9)]
+    assert soak.summary(leaking)["flat"] == 0, "though inference, which is big, stays as it is"
     assert soak.summary(growing)["memory_growth_pct"] > 15
     assert soak.summary([minute(5, 1000)])["memory_growth_pct"] == 0
 

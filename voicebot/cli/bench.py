@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -40,4 +41,8 @@ def bench(
         if not sign:
             raise DataError(f"--set {pair}: no '='", hint="write --set key=value")
         extra[key] = value
-    frame.run(name, frame.Options(data, seed, limit, extra), json_file, Console())
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it started, as Ctrl-C does
+    try:
+        frame.run(name, frame.Options(data, seed, limit, extra), json_file, Console())
+    finally:
+        signal.signal(signal.SIGTERM, before)

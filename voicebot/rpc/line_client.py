@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import grpc
 
@@ -16,6 +17,7 @@ from voicebot.rpc.errors import remote_error
 from voicebot.rpc.generated import line_pb2, line_pb2_grpc
 
 TIMEOUT_S = 5.0
+_Stream = Any  # gRPC's call, of which we read messages
 
 
 class LineClient:
@@ -74,14 +76,14 @@ class LineClient:
 
     async def listen(self, call_id: str) -> AsyncIterator[Overheard]:
         """Yield both directions of a call from now on."""
-        with self._errors():
-            async for heard in self._stub.Listen(line_pb2.ListenRequest(call_id=call_id)):
+        with self._errors(), _followed(self._stub.Listen(line_pb2.ListenRequest(call_id=call_id))) as sound:
+            async for heard in sound:
                 yield Overheard(heard.customer, heard.ours)
 
     async def watch(self) -> AsyncIterator[CallEvent]:
         """Yield what is known of the calls that run, then the events of all calls."""
-        with self._errors():
-            async for event in self._stub.Watch(line_pb2.WatchRequest()):
+        with self._errors(), _followed(self._stub.Watch(line_pb2.WatchRequest())) as events:
+            async for event in events:
                 yield _event(event)
 
     async def status(self) -> LineStatus:
@@ -110,6 +112,15 @@ class LineClient:
                     address=self._address,
                 ) from None
             raise remote_error(kind, error) from None
+
+
+@contextmanager
+def _followed(stream: _Stream) -> Iterator[_Stream]:
+    """End a stream with whoever follows it: gRPC goes on with one that nobody reads, and keeps what comes."""
+    try:
+        yield stream
+    finally:
+        stream.cancel()
 
 
 def _event(event: line_pb2.Event) -> CallEvent:
