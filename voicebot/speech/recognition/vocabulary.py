@@ -9,10 +9,12 @@ word from smaller pieces.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
 from voicebot.domain.errors import ModelError
 from voicebot.speech.recognition import model_file
@@ -27,6 +29,7 @@ _ANNOUNCED = (  # rarer words of networks and mailboxes (text/announcements.py):
 )
 _PART = 3  # letters of a part at least
 _MARKS = "“”‘’…—·×％￥"
+_FILES = ("model.bin", "config.json", "vocabulary.json", "tokenizer.json")
 _NEEDED = ("<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>")
 
 
@@ -75,8 +78,34 @@ def read(directory: Path) -> Vocabulary:
     return Vocabulary((*words, *range(specials, last + 1)), len(tokens))
 
 
-def files(directory: Path, vocabulary: Vocabulary) -> dict[str, bytes]:
-    """Return the files of a model with the kept tokens only, as CTranslate2 takes them. Raises ModelError."""
+@contextmanager
+def pruned(directory: Path) -> Iterator[Path]:
+    """Yield a folder that holds the model with the kept tokens only, for as long as it takes to load it.
+
+    CTranslate2 takes files from memory too, but then it keeps them: 105 MB for each decoder of whisper-base.
+
+    Raises:
+        ModelError: the model can not be read, or there is no room for it.
+    """
+    for name in _FILES:
+        if not (directory / name).is_file():
+            raise ModelError(f"{directory / name} is missing", hint="run: voicebot doctor")
+    contents = _files(directory, read(directory))
+    with ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="voicebot-whisper-")))
+            for name in list(contents):
+                (folder / name).write_bytes(contents.pop(name))
+        except OSError as full:
+            raise ModelError(
+                f"no room for the recogniser's model in {gettempdir()} ({full.strerror})",
+                hint="make room for 150 MB there, or name another folder by TMPDIR",
+            ) from full
+        yield folder
+
+
+def _files(directory: Path, vocabulary: Vocabulary) -> dict[str, bytes]:
+    """Return the files of a model with the kept tokens only. Raises ModelError."""
     path = directory / "model.bin"
     try:
         weights = path.read_bytes()

@@ -64,7 +64,7 @@ class WhisperRecognizer:
     def __init__(
         self, directory: Path, workers: int = 2, *, longest_s: float = 180.0, timeout_s: float = 30.0
     ) -> None:
-        """Load one decoder for each worker, and one for every four for announcements (about 90 MB each).
+        """Load one decoder for each worker, and one for every four for announcements (about 110 MB each).
 
         Args:
             directory: model.bin, config.json, tokenizer.json, vocabulary.json.
@@ -81,13 +81,18 @@ class WhisperRecognizer:
             )
         self.name = f"whisper ({directory.name})"
         scorer = _scorer(directory)
-        self._pool = DecoderPool([Decoder(directory, WINDOW_S, scorer) for _ in range(workers)], "whisper")
-        # Nobody waits for the words of an announcement: customers' turns have decoders, and cores, first.
-        beside = [
-            Decoder(directory, WINDOW_S, scorer, niceness=_BESIDE_NICENESS)
-            for _ in range(-(-workers // _WORKERS_PER_BESIDE))
-        ]
-        self._beside = DecoderPool(beside, "whisper-beside")
+        with vocabulary.pruned(directory) as pruned:
+
+            def decoders(count: int, niceness: int = 0) -> list[Decoder]:
+                return [
+                    Decoder(directory, WINDOW_S, scorer, pruned=pruned, niceness=niceness)
+                    for _ in range(count)
+                ]
+
+            self._pool = DecoderPool(decoders(workers), "whisper")
+            # Nobody waits for the words of an announcement: customers' turns have decoders, and cores, first.
+            beside = decoders(-(-workers // _WORKERS_PER_BESIDE), _BESIDE_NICENESS)
+            self._beside = DecoderPool(beside, "whisper-beside")
         self._longest_s = longest_s
         self._timeout_s = timeout_s
 
