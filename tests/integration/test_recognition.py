@@ -6,7 +6,6 @@ import csv
 import hashlib
 import importlib.util
 import math
-import os
 import re
 import threading
 import time
@@ -205,26 +204,6 @@ def test_a_request_that_waits_is_withdrawn_and_the_stream_goes_on(
     busy.result(10)
     assert character_error([(said, stream.result(final=True).text)]) < 0.5
     one.close()
-
-
-def test_announcements_have_a_decoder_of_their_own_that_steps_back_for_customers(
-    model: Path, clips: list[tuple[str, Audio]]
-) -> None:
-    gate, one = threading.Event(), WhisperRecognizer(model, workers=1)
-    customers = one._pool.submit(lambda decoder: (gate.wait(60), _niceness(decoder)), Urgency.WORDS)
-    said, audio = clips[0]
-    stream = one.open(audio.rate_hz, Expectation(announcement=True))
-    stream.feed(audio.pcm)
-    assert character_error([(said, stream.result(final=False).text)]) < 0.5, "customers' decoder is taken"
-    assert one.load == 1, "announcements do not count"
-    beside = one._beside.submit(_niceness, Urgency.WORDS).result(10)
-    gate.set()
-    assert customers.result(10)[1] < beside
-    one.close()
-
-
-def _niceness(decoder: Decoder) -> int:
-    return min(os.getpriority(os.PRIO_PROCESS, int(thread)) for thread in decoder._own)
 
 
 def test_an_aborted_stream_answers_no_more(whisper: WhisperRecognizer) -> None:

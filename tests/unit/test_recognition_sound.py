@@ -85,22 +85,34 @@ def test_a_rate_is_doubled_without_a_seam_and_without_images() -> None:
     assert 20 * np.log10(image / spectrum.max()) < -50
 
 
-def test_words_go_before_endings_and_what_is_cancelled_is_not_decoded_at_all() -> None:
+def test_what_is_urgent_goes_first_and_what_is_cancelled_not_at_all() -> None:
     gate, done = threading.Event(), list[str]()
     pool = DecoderPool(["decoder"], "test")
     first = pool.submit(lambda _: gate.wait(5), Urgency.WORDS)
-    dropped = pool.submit(lambda _: done.append("dropped"), Urgency.WORDS)
+    beside = pool.submit(lambda _: done.append("beside"), Urgency.BESIDE)
+    dropped = pool.submit(lambda _: done.append("dropped"), Urgency.BESIDE)
     ending = pool.submit(lambda _: done.append("ending"), Urgency.ENDING)
     words = pool.submit(lambda _: done.append("words"), Urgency.WORDS)
-    assert pool.load == 4
+    assert pool.load == 3  # what goes beside counts for nothing
     assert dropped.cancel()
-    assert pool.load == 3
     gate.set()
-    for future in (first, ending, words):
+    for future in (first, beside, ending, words):
         future.result(5)
     pool.close()
-    assert done == ["words", "ending"]
-    assert pool.load == 0
+    assert done == ["words", "ending", "beside"]
+
+
+def test_one_of_two_decoders_is_left_to_what_is_urgent() -> None:
+    gate, done = threading.Event(), list[str]()
+    pool = DecoderPool([1, 2], "test")
+    beside = [pool.submit(lambda _: gate.wait(5), Urgency.BESIDE) for _ in range(3)]
+    words = pool.submit(lambda _: done.append("words"), Urgency.WORDS)
+    words.result(5)  # though three others came before it and none is done
+    assert not any(future.done() for future in beside)
+    gate.set()
+    assert all(future.result(5) for future in beside)
+    pool.close()
+    assert done == ["words"]
 
 
 def test_a_failing_decode_is_told_to_who_waits_and_the_worker_goes_on() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -71,7 +70,6 @@ class Decoder:
         scorer: TextScorer | None = None,
         *,
         pruned: Path | None = None,
-        niceness: int = 0,
     ) -> None:
         """Load a model in CTranslate2 form.
 
@@ -81,7 +79,6 @@ class Decoder:
             scorer: of the same model.
             pruned: the model with the kept tokens only (`vocabulary.pruned`), if it is there already; it is
                 read here, and not needed later.
-            niceness: of the engine's threads, 0..19: how far they step back for others who want a core.
 
         Raises:
             ModelError: the directory holds no such model.
@@ -107,8 +104,6 @@ class Decoder:
             ) from broken
         self._own = _threads() - before
         self._vocabulary = vocabulary.read(directory)
-        if niceness:
-            _step_back(self._own, niceness)
         self._scorer = scorer
         multilingual = self._vocabulary.multilingual
 
@@ -250,14 +245,6 @@ def _threads() -> frozenset[str]:
         return frozenset(os.listdir("/proc/self/task"))  # noqa: PTH208 names are all that is needed
     except OSError:  # not Linux: only the calling thread's time is known
         return frozenset()
-
-
-def _step_back(threads: Iterable[str], niceness: int) -> None:
-    """Lower threads' priority. Never one that runs Python: whoever waits for its lock would wait with it."""
-    ours = {str(thread.native_id) for thread in threading.enumerate()}
-    for thread in set(threads) - ours:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, int(thread), niceness)  # Linux: of one thread, by its id
 
 
 def _thread_cpu_s(thread: str) -> float:

@@ -21,6 +21,7 @@ class Urgency(IntEnum):
 
     WORDS = 0  # a turn waits for them
     ENDING = 1  # of speech: whether a turn begins
+    BESIDE = 2  # nobody waits
 
 
 @dataclass(order=True, slots=True)
@@ -32,7 +33,10 @@ class _Job(Generic[D]):
 
 
 class DecoderPool(Generic[D]):
-    """One thread for each decoder. A stream has one request at a time, so none can crowd out the others."""
+    """One thread for each decoder. A stream has one request at a time, so none can crowd out the others.
+
+    A decode can not be interrupted: with several decoders one is always left to what is urgent.
+    """
 
     def __init__(self, decoders: Sequence[D], name: str) -> None:
         """Start the threads."""
@@ -40,7 +44,9 @@ class DecoderPool(Generic[D]):
         self._changed = threading.Condition()
         self._count = itertools.count()
         self._over = False
-        self._open = 0  # requests that are computed or wait
+        self._urgent = 0  # requests that are computed or wait
+        self._beside = 0  # computed
+        self._most_beside = max(1, len(decoders) - 1)
         self._threads = [
             threading.Thread(target=self._serve, args=(decoder,), name=f"{name}-{number}", daemon=True)
             for number, decoder in enumerate(decoders)
@@ -52,11 +58,12 @@ class DecoderPool(Generic[D]):
     def submit(self, work: Callable[[D], R], urgency: Urgency) -> Future[R]:
         """Queue work that needs a decoder. A future that is cancelled before its turn is skipped."""
         job: _Job[D] = _Job(urgency, next(self._count), work)
-        job.future.add_done_callback(self._done)
+        if urgency < Urgency.BESIDE:
+            self._count_urgent(1)
+            job.future.add_done_callback(lambda _: self._count_urgent(-1))
         with self._changed:
-            self._open += 1
             heapq.heappush(self._jobs, job)
-            self._changed.notify()
+            self._changed.notify_all()
         return job.future  # type: ignore[return-value]  # one queue holds the work of every result type
 
     @property
@@ -66,8 +73,8 @@ class DecoderPool(Generic[D]):
 
     @property
     def load(self) -> float:
-        """Requests that are computed or wait, for each decoder."""
-        return self._open / len(self._threads)
+        """Urgent requests that are computed or wait, for each decoder."""
+        return self._urgent / len(self._threads)
 
     def close(self) -> None:
         """End the threads after the work that is queued."""
@@ -98,13 +105,29 @@ class DecoderPool(Generic[D]):
                 job.future.set_result(job.work(decoder))
             except BaseException as error:  # noqa: BLE001 edge of a thread: whoever waits gets it
                 job.future.set_exception(error)
+            finally:
+                self._finished(job)
 
     def _next(self) -> _Job[D] | None:
-        """Wait for the next request; None = there will be no more."""
+        """Wait for the next request that a decoder is free for; None = there will be no more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._jobs or self._over)
-            return heapq.heappop(self._jobs) if self._jobs else None
+            self._changed.wait_for(lambda: self._may_begin() or (self._over and not self._jobs))
+            if not self._jobs:
+                return None
+            job = heapq.heappop(self._jobs)
+            self._beside += job.urgency is Urgency.BESIDE
+            return job
 
-    def _done(self, _: Future[object]) -> None:
+    def _may_begin(self) -> bool:
+        if not self._jobs:
+            return False
+        return self._jobs[0].urgency < Urgency.BESIDE or self._beside < self._most_beside
+
+    def _finished(self, job: _Job[D]) -> None:
         with self._changed:
-            self._open -= 1
+            self._beside -= job.urgency is Urgency.BESIDE
+            self._changed.notify_all()
+
+    def _count_urgent(self, change: int) -> None:
+        with self._changed:
+            self._urgent += change

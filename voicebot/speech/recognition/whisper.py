@@ -38,10 +38,6 @@ from voicebot.text.normalise import comparable, normalise
 
 WINDOW_S = 12.0
 CLEAR = -0.3  # mean log probability of tokens, above which a second search bettered no sentence
-_WORKERS_PER_BESIDE = 4
-_BESIDE_NICENESS = (
-    15  # a tenth of what inference gets (5, see service/supervisor.py) on a core that both want
-)
 _SHORTEST_S = 0.06  # of voice; less is a click
 
 T = TypeVar("T")
@@ -64,7 +60,7 @@ class WhisperRecognizer:
     def __init__(
         self, directory: Path, workers: int = 2, *, longest_s: float = 180.0, timeout_s: float = 30.0
     ) -> None:
-        """Load one decoder for each worker, and one for every four for announcements (about 110 MB each).
+        """Load one decoder for each worker (about 110 MB each).
 
         Args:
             directory: model.bin, config.json, tokenizer.json, vocabulary.json.
@@ -82,24 +78,14 @@ class WhisperRecognizer:
         self.name = f"whisper ({directory.name})"
         scorer = _scorer(directory)
         with vocabulary.pruned(directory) as pruned:
-
-            def decoders(count: int, niceness: int = 0) -> list[Decoder]:
-                return [
-                    Decoder(directory, WINDOW_S, scorer, pruned=pruned, niceness=niceness)
-                    for _ in range(count)
-                ]
-
-            self._pool = DecoderPool(decoders(workers), "whisper")
-            # Nobody waits for the words of an announcement: customers' turns have decoders, and cores, first.
-            beside = decoders(-(-workers // _WORKERS_PER_BESIDE), _BESIDE_NICENESS)
-            self._beside = DecoderPool(beside, "whisper-beside")
+            decoders = [Decoder(directory, WINDOW_S, scorer, pruned=pruned) for _ in range(workers)]
+        self._pool = DecoderPool(decoders, "whisper")
         self._longest_s = longest_s
         self._timeout_s = timeout_s
 
     def open(self, rate_hz: int, expected: Expectation = NOTHING_EXPECTED) -> WhisperStream:
         """Begin one utterance, told what is expected here."""
-        pool = self._beside if expected.announcement else self._pool
-        return WhisperStream(pool, self.name, rate_hz, expected, self._longest_s, self._timeout_s)
+        return WhisperStream(self._pool, self.name, rate_hz, expected, self._longest_s, self._timeout_s)
 
     @property
     def load(self) -> float:
@@ -109,7 +95,6 @@ class WhisperRecognizer:
     def close(self) -> None:
         """End the worker threads."""
         self._pool.close()
-        self._beside.close()
 
 
 class WhisperStream:
@@ -177,7 +162,9 @@ class WhisperStream:
         if read is not None and self._unchanged(read, pcm):
             return read.transcript
         began = len(pcm) + self._dropped
-        transcript = self._compute(lambda decoder: self._transcribe(decoder, pcm), Urgency.WORDS)
+        # Nobody waits for the words of an announcement: customers' turns go first.
+        urgency = Urgency.BESIDE if self._expectation.announcement else Urgency.WORDS
+        transcript = self._compute(lambda decoder: self._transcribe(decoder, pcm), urgency)
         self._read = _Read(began, sound.peak_dbov(pcm, self._rate_hz), transcript)
         return transcript
 
