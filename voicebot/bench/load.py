@@ -40,8 +40,9 @@ from voicebot.domain.speech import UtteranceKind
 from voicebot.service.lines import Lines
 from voicebot.settings import Settings
 
-PLAYBOOK = "consumer_loan"
 log = structlog.get_logger()
+
+PLAYBOOK = "consumer_loan"
 INFERENCE = {"full": "voicebot.service.inference", "media": "voicebot.bench.load_media"}
 STEPS = {"full": "2,8,12,16,20,24,28,32", "media": "2,32,64,80,100"}
 P95_RATIO, LATE_PCT = 1.5, 0.5  # beyond either a step is too much
@@ -186,10 +187,10 @@ async def _keep(
             event = await ended
             if event.record is not None and event.record.cause is EndCause.FAILURE:
                 failed.append(event.record.sip_reason)
-        except (
-            CapacityError
-        ):  # the end is told a moment before the leg is free: asked again, as by the dialer
-            await asyncio.sleep(0.2)
+        except CapacityError:
+            await asyncio.sleep(
+                0.2
+            )  # the end is told a moment before the leg is free: ask again, as the dialer
         except VoicebotError as error:
             failed.append(str(error))
             await asyncio.sleep(1)
