@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -122,6 +123,18 @@ def test_what_may_have_been_said_instead_is_kept_with_its_share() -> None:
 def test_a_mended_word_leaves_the_punctuation_in_place() -> None:
     chosen = TOPIC.choose([("我想找，人工克服。", -2.6)])
     assert (chosen.text, chosen.method) == ("我想找，人工客服。", "lexicon")
+
+
+def test_only_what_is_chosen_is_spelt_however_many_words_sound_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    spelt: list[str] = []
+    monkeypatch.setattr(
+        "voicebot.speech.recognition.topic.normalise", lambda text: spelt.append(text) or text
+    )
+    alike = ["".join(pair) for pair in itertools.product("课刻科可渴", "服福符扶浮")]
+    topic = Topic(["我想找人工客服", "人工客服有吗"], ["人工客服", *alike])
+    chosen = topic.choose([("我想找，人工克服。", -2.6), ("我想找人工科服", -2.7)])
+    assert chosen.text == "我想找，人工客服。"
+    assert len(spelt) <= 2
 
 
 def test_off_topic_what_was_heard_without_a_prompt_is_believed() -> None:

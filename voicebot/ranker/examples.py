@@ -172,8 +172,10 @@ class ExampleIndex:
 
     def _nearest(self, alike: Scores) -> Scores:
         nearest = np.zeros(len(self.seats))
-        np.maximum.at(nearest, self.owner, alike)
-        return nearest
+        if len(self.owner):
+            first = np.flatnonzero(np.diff(self.owner, prepend=-1))  # examples stand together by script
+            nearest[self.owner[first]] = np.maximum.reduceat(alike, first)
+        return np.maximum(nearest, 0.0)
 
     def score(self, text: str) -> dict[str, Scores]:
         """Return each member's scores, one a script: how well the text fits its examples."""

@@ -8,7 +8,7 @@ near that place score high. Scripts never seen in training are ranked as well as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,26 @@ NEIGHBOUR_SHARPNESS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """Contexts that others are compared with again and again: turned once, not at every comparison."""
+
+    words: tuple[Any, ...]  # sparse (context terms, contexts), one entry a turn
+    sounds: Any  # sparse (sound terms, contexts)
+    signs: Any  # sparse (signs, contexts)
+    meaning: tuple[Array, ...]  # (encoder size, contexts)
+
+    @classmethod
+    def of(cls, view: ContextView) -> Compared:
+        """Turn a view."""
+        return cls(
+            tuple(words.T.tocsr() for words in view.words),
+            view.sounds.T.tocsr(),
+            view.signs.T.tocsr(),
+            tuple(meaning.T for meaning in view.meaning),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class KernelMembers:
     """Fitted kernel members: linear, radial and nearest neighbours (knn)."""
 
@@ -36,6 +56,10 @@ class KernelMembers:
     topics: Array  # (script terms, TOPICS)
     replies: Array  # (pairs, script space)
     maps: dict[str, Array]  # member -> (pairs, script space)
+    _compared: Compared = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_compared", Compared.of(self.past))
 
     @classmethod
     def fit(
@@ -55,7 +79,7 @@ class KernelMembers:
         trust = np.ones(len(space)) if weights is None else np.abs(weights)
         if weights is not None:
             space = (space * np.sign(weights)[:, None]).astype(np.float32)
-        alike = likeness(past, past).astype(np.float64)
+        alike = likeness(past, Compared.of(past)).astype(np.float64)
         maps = {}
         for name, (sharpness, ridge) in SHAPES.items():
             kernel = _shape(alike, sharpness)
@@ -69,7 +93,7 @@ class KernelMembers:
 
     def score(self, contexts: ContextView, bank: Array, *, knn: bool = True) -> dict[str, Array]:
         """Return scores per member, each of shape (contexts, scripts); knn only if wanted."""
-        alike = likeness(contexts, self.past)
+        alike = likeness(contexts, self._compared)
         scores: dict[str, Array] = {
             name: _shape(alike, SHAPES[name][0]) @ weights @ bank.T for name, weights in self.maps.items()
         }
@@ -80,23 +104,23 @@ class KernelMembers:
         return scores
 
 
-def likeness(first: ContextView, second: ContextView) -> Array:
+def likeness(first: ContextView, second: Compared) -> Array:
     """Return how alike contexts are, shape (first, second): weighted cosines of their turns and signs.
 
     The newest turn is compared by its hanzi and by its sounds, both alike.
     """
     share = MEANING_SHARE if first.meaning[0].shape[1] else 0.0
-    total = np.zeros((first.words[0].shape[0], second.words[0].shape[0]), np.float32)
+    total = np.zeros((first.words[0].shape[0], second.words[0].shape[1]), np.float32)
     for turn, weight in enumerate(TURN_WEIGHTS):
-        words = (first.words[turn] @ second.words[turn].T).toarray()
+        words = (first.words[turn] @ second.words[turn]).toarray()
         if not turn:
-            words = (words + (first.sounds @ second.sounds.T).toarray()) / 2
+            words = (words + (first.sounds @ second.sounds).toarray()) / 2
         total += weight * (1 - share) * words
         if share:
-            total += weight * share * (first.meaning[turn] @ second.meaning[turn].T)
+            total += weight * share * (first.meaning[turn] @ second.meaning[turn])
     whole = sum(TURN_WEIGHTS)
-    if second.signs.shape[1]:
-        total += SIGN_WEIGHT * (first.signs @ second.signs.T).toarray()
+    if second.signs.shape[0]:
+        total += SIGN_WEIGHT * (first.signs @ second.signs).toarray()
         whole += SIGN_WEIGHT
     return np.asarray(total / np.float32(whole))
 

@@ -66,6 +66,7 @@ _DIGITS = "零一二三四五六七八九十百千万两点幺"
 _FRAME, _HOP = 320, 80  # 40 ms every 10 ms
 _LAST_S = 0.9
 _VOICED_FRAMES = 6
+_AT_ONCE = 32  # frames
 _LAGS = (LINE_RATE_HZ // 400, LINE_RATE_HZ // 70)  # 70-400 Hz
 
 
@@ -103,7 +104,13 @@ def has_voice(samples: F32) -> bool:
     if not len(frames):
         return False
     level = np.mean(frames.astype(np.float64) ** 2, axis=1)
-    return bool(np.count_nonzero(_f0(frames[level > level.max() / 100]) > 0) >= _VOICED_FRAMES)
+    loud = frames[level > level.max() / 100]
+    voiced = 0
+    for at in range(0, len(loud), _AT_ONCE):  # a voice shows in the first few
+        voiced += int(np.count_nonzero(_f0(loud[at : at + _AT_ONCE]) > 0))
+        if voiced >= _VOICED_FRAMES:
+            return True
+    return False
 
 
 def words(text: str, ngrams: Mapping[str, float]) -> tuple[float, ...]:

@@ -69,7 +69,7 @@ class Topic:
         heard = comparable(first)
         pool: dict[str, float] = {}
         denied: dict[str, float] = {}  # texts in which something else is denied: never chosen, but possible
-        written = {}
+        written = {}  # plain text -> the text that it was heard as, or came from
         for text, score in found:
             plain = comparable(text)
             alike = pool if _negations(plain) == _negations(heard) else denied
@@ -85,7 +85,7 @@ class Topic:
                 for variant, apart in self._variants(text):
                     price = _PRICE * (1 + _PRICE_APART * apart)
                     pool[variant] = max(pool.get(variant, -1e9), score - price)
-                    written.setdefault(variant, _respelt(written[text], variant))
+                    written.setdefault(variant, written[text])
         scores = {
             text: score + _WEIGHT * self._model.logprob(text) + _PER_CHARACTER * len(text)
             for text, score in (*pool.items(), *denied.items())
@@ -94,7 +94,9 @@ class Topic:
         also = others(best, scores)
         if best == heard:
             return Correction(first, "1-best", others=also)
-        return Correction(written[best], "n-best" if best in heard_so else "lexicon", others=also)
+        if best in heard_so:
+            return Correction(written[best], "n-best", others=also)
+        return Correction(_respelt(written[best], best), "lexicon", others=also)
 
     def spoken_of(self, texts: Iterable[str]) -> bool:
         """Whether any of the texts is of this talk."""
