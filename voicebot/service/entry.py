@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,22 @@ from voicebot.service import logs
 from voicebot.service.child import end_with_parent
 from voicebot.service.metrics import Metrics
 from voicebot.settings import Settings
+
+_OLD_EVERY = 2  # collections of the young
+
+
+def loaded() -> None:
+    """Leave what was loaded so far, models and modules, out of garbage collections: it stays.
+
+    A call's parts know each other, so only a collection of what is old frees an ended call. Among 160,000
+    objects of a line worker (500,000 of inference) that one stops all threads for 0.1 (0.3) s, and for that
+    reason Python does it seldom: 40 minutes of ended calls lay about. Without them it takes milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _OLD_EVERY)
+    gc.collect()
 
 
 def run(name: str, settings: Settings, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -44,6 +44,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         address = f"{settings.advertise or settings.bind}:{port}"
         heart = _heart(settings, f"{socket.gethostname()}-inference-{port}", address, server, pipeline)
         await heart.start()
+        entry.loaded()
         announce(port=port)
         await stop.wait()
         await server.drain(DRAIN_S)

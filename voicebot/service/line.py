@@ -63,6 +63,7 @@ async def run(settings: Settings, index: int, stop: asyncio.Event) -> None:
 
     heart = Heart(database, now)
     await heart.start()
+    entry.loaded()
     announce(port=port, sip_uri=line.sip_uri, capacity=line.capacity)
     await stop.wait()
     log.info("draining", calls=(await line.status()).busy)
