@@ -92,7 +92,7 @@ class LocalConversation:
                 lambda found: self._on_finding(found),
                 self._message,
                 self._pipeline.tells,
-                lambda: self._pipeline.load >= self._tuning.demand,
+                lambda: self._pipeline.load >= self._tuning.spare,
             )
         self._overhearing.push(pcm, answered=answered)
 

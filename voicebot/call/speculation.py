@@ -25,7 +25,8 @@ class SpeculationTuning:
         960  # then an unlikely end is one: the line worker's long silence, less the first short pause
     )
     margin_ms: int = 60  # between the decision and that moment
-    demand: float = 0.5  # requests for each decoder from which on first looks at the sound wait
+    demand: float = 1.0  # requests for each decoder from which on first looks at the sound wait
+    spare: float = 0.5  # … from which on what answers a call is read once less
     look_ms: int = 140  # so long: a pause that is over by then costs nothing
     loaded_ms: int = 800  # no decoder is free: the plain silence, all of it
     full: float = 3.0  # requests for each decoder from which on nobody speculates

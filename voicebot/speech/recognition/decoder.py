@@ -28,7 +28,7 @@ PROMPT = "不需要，谢谢。可以。是的，你说。好的。"  # answers,
 _SURE_OF_ENGLISH = 0.5  # Mandarin has 0.02 at most, even on the telephone
 _SENTENCE_S = 2.0  # of voice
 _SENTENCE_WINDOW_S, _ANSWER_WINDOW_S = 5.0, 9.0  # at least: a mere answer needs more silence about it
-_OVERHEARD_WINDOW_S = 8.0  # the first second and a half of an announcement, mostly
+_OVERHEARD_WINDOW_S = 8.0  # of less than a sentence: the first second and a half of an announcement
 _OVERHEARD_BEAM = 2
 _ROOM_S = 2.5  # of silence after the speech; with less, long sentences are heard worse
 _ENCODER_STEP = 320  # samples a frame of the encoder's output: 20 ms
@@ -189,7 +189,7 @@ class Decoder:
 
     def overhear(self, samples: sound.F32) -> str:
         """Return what a network or a mailbox may be saying, in Mandarin or English; nothing is suggested."""
-        encoded = self.encode(samples, _OVERHEARD_WINDOW_S)
+        encoded = self.encode(samples, _SENTENCE_WINDOW_S if _is_sentence(samples) else _OVERHEARD_WINDOW_S)
         most_tokens = max(_FEWEST_TOKENS, int(samples.size / sound.ENGINE_RATE_HZ * TOKENS_PER_S))
         prompt = self._english if self._is_english(encoded) else self._no_prompt
         hypotheses, _ = self._generate(encoded.view, prompt, most_tokens, _OVERHEARD_BEAM)
