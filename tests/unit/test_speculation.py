@@ -137,7 +137,7 @@ async def test_a_short_pause_costs_nothing_where_decoders_are_in_demand() -> Non
 
 @pytest.mark.parametrize(
     ("load", "waited_for", "waits"),
-    [(0.0, False, 0), (0.5, False, TUNING.look_ms), (1.0, True, 0), (1.0, False, TUNING.look_ms)],
+    [(0.0, False, 0), (0.5, False, 0), (1.0, True, 0), (1.0, False, TUNING.look_ms)],
 )
 def test_the_first_look_waits_by_load_unless_somebody_waits_for_it(
     load: float, waited_for: bool, waits: int
