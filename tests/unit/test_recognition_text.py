@@ -127,9 +127,12 @@ def test_a_mended_word_leaves_the_punctuation_in_place() -> None:
 
 def test_only_what_is_chosen_is_spelt_however_many_words_sound_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     spelt: list[str] = []
-    monkeypatch.setattr(
-        "voicebot.speech.recognition.topic.normalise", lambda text: spelt.append(text) or text
-    )
+
+    def spell(text: str) -> str:
+        spelt.append(text)
+        return text
+
+    monkeypatch.setattr("voicebot.speech.recognition.topic.normalise", spell)
     alike = ["".join(pair) for pair in itertools.product("课刻科可渴", "服福符扶浮")]
     topic = Topic(["我想找人工客服", "人工客服有吗"], ["人工客服", *alike])
     chosen = topic.choose([("我想找，人工克服。", -2.6), ("我想找人工科服", -2.7)])
