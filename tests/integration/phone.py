@@ -11,6 +11,7 @@ import math
 import struct
 import sys
 import threading
+import time
 from typing import Any
 
 from voicebot.domain.errors import VoicebotError
@@ -80,6 +81,16 @@ def take(leg: Leg) -> None:
             leg.answer()
 
 
+def clear(agent: UserAgent) -> None:
+    """Hang up every call there is, and wait until its line is free."""
+    for leg in tuple(_legs):  # not those that come from now on
+        leg.hang_up()
+    until = time.monotonic() + 2  # so long only if the far end is gone
+    while agent.busy and time.monotonic() < until:
+        time.sleep(0.01)
+    tell(event="Cleared")
+
+
 def obey(agent: UserAgent, command: dict[str, Any]) -> None:
     """Do one command."""
     leg = _legs[command.get("leg", -1)] if _legs else None
@@ -103,8 +114,7 @@ def obey(agent: UserAgent, command: dict[str, Any]) -> None:
             assert leg is not None
             leg.transfer(command["uri"])
         case "clear":
-            for one in _legs:
-                one.hang_up()
+            clear(agent)
         case "dtmf":
             assert leg is not None
             leg.send_dtmf(command["digits"], info=command.get("info", False))

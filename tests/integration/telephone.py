@@ -73,6 +73,12 @@ class Telephone:
         self._process.stdin.write(json.dumps({"do": what, **how}) + "\n")
         self._process.stdin.flush()
 
+    def clear(self) -> None:
+        """Hang up every call there is, and wait until their lines are free for the next test."""
+        count = len(self.events)
+        self.do("clear")
+        self.wait("Cleared", timeout_s=20, after=count)
+
     def heard(self, leg: int) -> bytes:
         count = len(self.events)
         self.do("heard", leg=leg)

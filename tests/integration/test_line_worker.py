@@ -51,7 +51,7 @@ def phone() -> Iterator[Telephone]:
 @pytest.fixture(autouse=True)
 def idle(phone: Telephone) -> Iterator[None]:
     yield
-    phone.do("clear")
+    phone.clear()
 
 
 async def resolve(headers: Mapping[str, str], to_user: str, source: str) -> CallRequest | Rejection:

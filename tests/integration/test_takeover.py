@@ -83,8 +83,8 @@ def agent_phone() -> Iterator[Telephone]:
 @pytest.fixture(autouse=True)
 def idle(phone: Telephone, agent_phone: Telephone) -> Iterator[None]:
     yield
-    phone.do("clear")
-    agent_phone.do("clear")
+    phone.clear()
+    agent_phone.clear()
 
 
 @asynccontextmanager

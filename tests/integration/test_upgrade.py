@@ -110,7 +110,7 @@ async def test_a_machine_that_is_upgraded_lets_its_calls_end_and_others_take_the
                 settings, database_url, tmp_path / "logs", roles=("line",)
             ):  # the new version
                 assert sorted(free()) == ["line-0", "line-1"]
-            phone.do("clear")
+            phone.clear()
         await lines.close()
 
 
@@ -128,4 +128,4 @@ async def test_who_still_talks_at_the_end_of_the_grace_is_cut_off_and_the_servic
             began = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - began < 15
         await lines.close()
-    phone.do("clear")
+    phone.clear()

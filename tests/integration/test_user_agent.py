@@ -51,7 +51,10 @@ class Ear:
 
     def wait(self, kind: type[Event], timeout_s: float = 30) -> Event:
         while True:
-            event = self._events.get(timeout=timeout_s)
+            try:
+                event = self._events.get(timeout=timeout_s)
+            except queue.Empty:
+                raise AssertionError(f"no {kind.__name__} within {timeout_s} s, but {self.seen}") from None
             self.seen.append(event)
             if isinstance(event, kind):
                 return event
@@ -125,7 +128,7 @@ def agent(invited: queue.Queue[Leg]) -> Iterator[UserAgent]:
 def idle(agent: UserAgent, phone: Telephone) -> Iterator[None]:
     """End every test without a call."""
     yield
-    phone.do("clear")
+    phone.clear()
     deadline = time.monotonic() + 5
     while agent.busy and time.monotonic() < deadline:
         time.sleep(0.02)
