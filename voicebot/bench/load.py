@@ -188,9 +188,8 @@ async def _keep(
             if event.record is not None and event.record.cause is EndCause.FAILURE:
                 failed.append(event.record.sip_reason)
         except CapacityError:
-            await asyncio.sleep(
-                0.2
-            )  # the end is told a moment before the leg is free: ask again, as the dialer
+            # the end is told a moment before the leg is free: ask again, as the dialer does
+            await asyncio.sleep(0.2)
         except VoicebotError as error:
             failed.append(str(error))
             await asyncio.sleep(1)
