@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,28 @@ def test_pyttsx3_speaks_again_after_its_process_was_killed(robot: Pyttsx3Synthes
         robot.close()
     assert 2 < first.duration_s < 6
     assert second.duration_s == pytest.approx(first.duration_s, rel=0.1)
+
+
+def test_pyttsx3_speaks_when_a_text_can_not_be_sent(
+    robot: Pyttsx3Synthesizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when its process dies just before a text: the pipe breaks at the write."""
+    deaf = subprocess.Popen(
+        [sys.executable, "-c", "import os, time; os.close(0); print('deaf', flush=True); time.sleep(600)"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert deaf.stdout is not None
+        assert deaf.stdout.readline() == "deaf\n"
+        monkeypatch.setattr(robot, "_child", deaf)
+        assert 2 < robot.synthesize("您好，我是智能语音机器人。", Style.NEUTRAL).duration_s < 6
+        assert deaf.returncode is not None, "the deaf process was left running"
+    finally:
+        robot.close()
+        deaf.kill()
+        deaf.wait()
 
 
 def test_pyttsx3_that_hangs_is_given_up(robot: Pyttsx3Synthesizer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import selectors
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -98,7 +99,9 @@ class Pyttsx3Synthesizer:
             return "an answer that makes no sense"
 
     def _running(self) -> subprocess.Popen[str]:
-        if self._child is None or self._child.poll() is not None:
+        if self._child is not None and self._child.poll() is not None:
+            self._end()
+        if self._child is None:
             self._child = subprocess.Popen(  # our own module
                 [sys.executable, "-m", "voicebot.speech.synthesis.pyttsx3_child"],
                 stdin=subprocess.PIPE,
@@ -117,4 +120,6 @@ class Pyttsx3Synthesizer:
         child.wait()
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
-                pipe.close()
+                # a request that could not be sent is still in the pipe's buffer: closing sends it once more
+                with suppress(BrokenPipeError):
+                    pipe.close()
