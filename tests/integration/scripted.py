@@ -49,6 +49,7 @@ class Server:
 
     lines: Sequence[Line]
     down: bool = False  # opening fails
+    lost_openings: int = 0  # so many more fail
     break_at: tuple[int, ...] = ()  # the n-th decisions asked for, from 0, fail
     hang_at: tuple[int, ...] = ()  # or never come
     asked: list[Utterance] = field(default_factory=list)
@@ -81,6 +82,9 @@ class ScriptedConversation:
     async def open(self, request: CallRequest, snapshot: bytes = b"") -> bytes:
         if self._server.down:
             raise InferenceError("the server is away")
+        if self._server.lost_openings:
+            self._server.lost_openings -= 1
+            raise InferenceError("the server vanished")
         self._server.opened_with.append(snapshot)
         self._next = int(snapshot or b"0")
         self._request = request

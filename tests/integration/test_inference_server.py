@@ -16,7 +16,11 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.integration.scripted import Memory
 from tests.unit import parts
+from voicebot.call.decisions import Decisions
+from voicebot.call.events import SessionConfig
+from voicebot.call.prompts import PromptMemory
 from voicebot.domain.call import EndCause
 from voicebot.domain.errors import InferenceError
 from voicebot.domain.speech import Utterance, UtteranceKind
@@ -80,6 +84,26 @@ async def test_of_several_servers_one_that_dies_loses_no_call_and_gets_no_new_on
             await again.decide(3, ANSWERED)
         await client.close()
         assert second.returncode is None
+
+
+async def test_a_call_that_begins_on_a_server_that_no_longer_speaks_begins_on_the_next() -> None:
+    async with process() as (first, one), process() as (_, two):
+        client = InferenceClient(f"ipv4:127.0.0.1:{one},127.0.0.1:{two}")
+        for _ in range(4):
+            await client.conversation().open(parts.REQUEST)  # both are known
+        first.send_signal(signal.SIGSTOP)
+        config = SessionConfig("w", client.conversation, Memory(), PromptMemory(), open_timeout_s=30)
+        calls = [
+            Decisions(f"call-{number}", config, post=lambda _: None, progress=lambda _: None)
+            for number in range(4)
+        ]
+        chosen = [call.conversation for call in calls]
+        await asyncio.gather(*(call.open(parts.REQUEST) for call in calls))
+        again = sum(call.conversation is not first_try for call, first_try in zip(calls, chosen, strict=True))
+        assert again, "none of them had its turn on the server that hangs"
+        for call in calls:
+            assert (await call.conversation.decide(1, ANSWERED)).generation == 1
+        await client.close()
 
 
 @asynccontextmanager

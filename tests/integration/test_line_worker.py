@@ -289,6 +289,15 @@ async def test_nobody_is_called_while_inference_is_away(phone: Telephone) -> Non
     assert not [e for e in phone.events[count:] if e["event"] == "Invited"]
 
 
+async def test_a_call_whose_first_server_has_vanished_is_conducted_by_the_next(phone: Telephone) -> None:
+    server, journal = Server([HANG_UP], lost_openings=1), Memory()
+    async with running(server, journal) as worker:
+        await worker.originate(request(phone))
+        record = await ended(journal)
+    assert record.cause is EndCause.BOT_HUNG_UP
+    assert len(journal.turns) == 1
+
+
 async def test_one_leg_is_kept_free_and_more_calls_are_refused(phone: Telephone) -> None:
     journal = Memory()
     async with running(Server([Line(1000, 9000)]), journal) as worker:

@@ -59,8 +59,17 @@ class Decisions:
 
     async def open(self, request: CallRequest) -> None:
         """Open the stream. Raises TimeoutError or a VoicebotError if nobody is there."""
+        self._snapshot = await self._open(request)
+
+    async def _open(self, request: CallRequest, snapshot: bytes = b"") -> bytes:
+        """Open the stream, again if it fails: of several servers one that vanished is known only then."""
         async with asyncio.timeout(self._config.open_timeout_s):
-            self._snapshot = await self.conversation.open(request)
+            try:
+                return await self.conversation.open(request, snapshot)
+            except InferenceError as error:
+                log.warning("conversation not opened, trying again", call_id=self._call_id, error=str(error))
+            self.conversation = self._new_conversation()
+            return await self.conversation.open(request, snapshot)
 
     def send(self, speech: Send) -> None:
         """Pass speech on."""
@@ -174,8 +183,7 @@ class Decisions:
         self._later(_abandon(self.conversation))
         self.conversation = self._new_conversation()
         try:
-            async with asyncio.timeout(self._config.open_timeout_s):
-                await self.conversation.open(request, self._snapshot)
+            await self._open(request, self._snapshot)
         except (TimeoutError, VoicebotError) as error:
             log.warning("conversation not resumed", call_id=self._call_id, error=str(error))
             return False
