@@ -135,8 +135,11 @@ def test_a_takeover_pops_up_and_the_agent_uses_a_suggestion(
     time.sleep(2)
     customer = next(e["leg"] for e in phone.events[count:] if e.get("user") == "customer")
     phone.do("speak", leg=customer, ms=900)
+    hang_up = page.get_by_role("button", name="挂断")
+    hang_up.evaluate("button => { window.vbHangUp = button; }")
     suggestion = page.locator("[data-suggestion]").first
     expect(suggestion).to_contain_text("年化百分之四")
+    assert hang_up.evaluate("button => button === window.vbHangUp"), "drawn anew while it may be pressed"
     suggestion.get_by_role("button", name="用这句").click()
     expect(page.get_by_text("已记录")).to_be_visible()
     with console.database.transaction() as session:

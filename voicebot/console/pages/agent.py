@@ -44,7 +44,9 @@ class Screen:
         """Show nothing yet."""
         self._visitor = visitor
         self._live = visitor.house.live
-        self._seen: object = None
+        self._seen: object = None  # of the call: what its frame and buttons show
+        self._lines = 0  # of the talk that are drawn
+        self._suggested: Suggestion | None = None  # and drawn
         self._answered: set[tuple[int, int, str]] = set()  # suggestions that were dealt with
         self._ringing = False
 
@@ -107,8 +109,10 @@ class Screen:
 
     def _again(self) -> None:
         call = self._live.of_agent(self._visitor.user.name)
-        state = (call.call_id, call.stage, call.delivery, len(call.lines), call.suggestion) if call else None
+        state = (call.call_id, call.stage, call.delivery, call.briefing) if call else None
         if state == self._seen:
+            if call is not None:
+                self._talk_goes_on(call)
             return
         self._seen = state
         if call is not None:
@@ -119,6 +123,13 @@ class Screen:
             words = self._visitor.t("agent.incoming")
             ui.run_javascript(f"voicebot.ring({words!r})" if rings else "voicebot.quiet()")
         self._body.refresh()
+
+    def _talk_goes_on(self, call: LiveCall) -> None:
+        """Draw only what is new: a press of a button that is drawn anew meanwhile would be lost."""
+        if len(call.lines) != self._lines:
+            self._talk.refresh()
+        if call.suggestion != self._suggested:
+            self._suggestions.refresh()
 
     @ui.refreshable_method
     def _body(self) -> None:
@@ -134,7 +145,7 @@ class Screen:
             ui.label(visitor.t("agent.incoming")).classes("vb-card vb-title vb-good").props("role=alert")
         with ui.element("div").classes("vb-grid"):
             self._context(call)
-            self._suggestions(call)
+            self._suggestions()
 
     def _context(self, call: LiveCall) -> None:
         visitor, briefing = self._visitor, call.briefing
@@ -146,11 +157,7 @@ class Screen:
                 for name, value in briefing.facts.items():
                     quiet(f"{visitor.known('slot', name)}: {value}")
             heading(visitor.t("agent.talk"), 2)
-            lines = call.lines or list(briefing.lines if briefing else ())
-            for who, text in lines[-12:]:
-                with ui.element("div").classes(f"vb-bubble vb-{'customer' if who == 'customer' else 'bot'}"):
-                    quiet(visitor.t(f"agent.{who}"))
-                    ui.label(text)
+            self._talk()
             with ui.element("div").classes("vb-row"):
                 speaks = call.delivery is Delivery.SPEAK
                 ui.button(
@@ -167,8 +174,24 @@ class Screen:
                     on_click=visitor.guarded(lambda: self._hang_up(call)),
                 )
 
-    def _suggestions(self, call: LiveCall) -> None:
-        visitor, suggestion = self._visitor, call.suggestion
+    @ui.refreshable_method
+    def _talk(self) -> None:
+        call = self._live.of_agent(self._visitor.user.name)
+        if call is None:
+            return
+        self._lines = len(call.lines)
+        lines = call.lines or list(call.briefing.lines if call.briefing else ())
+        for who, text in lines[-12:]:
+            with ui.element("div").classes(f"vb-bubble vb-{'customer' if who == 'customer' else 'bot'}"):
+                quiet(self._visitor.t(f"agent.{who}"))
+                ui.label(text)
+
+    @ui.refreshable_method
+    def _suggestions(self) -> None:
+        visitor, call = self._visitor, self._live.of_agent(self._visitor.user.name)
+        if call is None:
+            return
+        suggestion = self._suggested = call.suggestion
         with ui.card().classes("vb-card").props("aria-live=polite") as card:
             if suggestion is not None:
                 card.classes("vb-first-on-phones")
@@ -223,7 +246,7 @@ class Screen:
         )
         if use is SuggestionUse.DISMISSED:
             self._answered.add((suggestion.seq, suggestion.generation, script.script_id))
-            self._body.refresh()
+            self._suggestions.refresh()
         ui.notify(visitor.t("agent.noted"), type="positive")
 
     async def _edited(self, text: str) -> str | None:
