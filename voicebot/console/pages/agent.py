@@ -47,7 +47,8 @@ class Screen:
         self._seen: object = None  # of the call: what its frame and buttons show
         self._lines = 0  # of the talk that are drawn
         self._suggested: Suggestion | None = None  # and drawn
-        self._answered: set[tuple[int, int, str]] = set()  # suggestions that were dealt with
+        self._offered: object = None  # the scripts of it that are drawn
+        self._answered: set[tuple[str, int, str]] = set()  # suggestions that were dealt with
         self._ringing = False
 
     async def draw(self) -> None:
@@ -129,7 +130,10 @@ class Screen:
         if len(call.lines) != self._lines:
             self._talk.refresh()
         if call.suggestion != self._suggested:
-            self._suggestions.refresh()
+            if _scripts_of(call.suggestion) != self._offered:
+                self._suggestions.refresh()
+            else:
+                self._heard.refresh()
 
     @ui.refreshable_method
     def _body(self) -> None:
@@ -192,6 +196,7 @@ class Screen:
         if call is None:
             return
         suggestion = self._suggested = call.suggestion
+        self._offered = _scripts_of(suggestion)
         with ui.card().classes("vb-card").props("aria-live=polite") as card:
             if suggestion is not None:
                 card.classes("vb-first-on-phones")
@@ -199,14 +204,22 @@ class Screen:
             if suggestion is None:
                 quiet(visitor.t("agent.none_yet"))
                 return
-            with ui.element("div").classes("vb-row"):
-                ui.label(suggestion.customer_text or "…").classes("vb-said")
-                badge(visitor, "emotion", suggestion.emotion.label.value)
-                quiet(visitor.known("situation", suggestion.situation.value))
+            self._heard()
             for script in suggestion.scripts:
-                key = (suggestion.seq, suggestion.generation, script.script_id)
-                if key not in self._answered:
+                if (suggestion.call_id, suggestion.seq, script.script_id) not in self._answered:
                     self._one(suggestion, script)
+
+    @ui.refreshable_method
+    def _heard(self) -> None:
+        """What is suggested for; it changes while the customer speaks, often without another script."""
+        visitor, call = self._visitor, self._live.of_agent(self._visitor.user.name)
+        if call is None or call.suggestion is None:
+            return
+        suggestion = self._suggested = call.suggestion
+        with ui.element("div").classes("vb-row"):
+            ui.label(suggestion.customer_text or "…").classes("vb-said")
+            badge(visitor, "emotion", suggestion.emotion.label.value)
+            quiet(visitor.known("situation", suggestion.situation.value))
             quiet(visitor.t("agent.after", ms=suggestion.after_ms))
 
     def _one(self, suggestion: Suggestion, script: SuggestedScript) -> None:
@@ -245,7 +258,7 @@ class Screen:
             use=use.value,
         )
         if use is SuggestionUse.DISMISSED:
-            self._answered.add((suggestion.seq, suggestion.generation, script.script_id))
+            self._answered.add((suggestion.call_id, suggestion.seq, script.script_id))
             self._suggestions.refresh()
         ui.notify(visitor.t("agent.noted"), type="positive")
 
@@ -273,3 +286,10 @@ class Screen:
         if line is not None:
             await self._visitor.act(Right.TAKE_CALLS, "hang_up", f"call:{call.call_id}", lambda session: None)
             await line.hang_up(call.call_id)
+
+
+def _scripts_of(suggestion: Suggestion | None) -> object:
+    if suggestion is None:
+        return None
+    shown = tuple((script.script_id, script.text, script.reason) for script in suggestion.scripts)
+    return suggestion.call_id, suggestion.seq, shown
