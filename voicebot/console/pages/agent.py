@@ -129,11 +129,10 @@ class Screen:
         """Draw only what is new: a press of a button that is drawn anew meanwhile would be lost."""
         if len(call.lines) != self._lines:
             self._talk.refresh()
-        if call.suggestion != self._suggested:
-            if _scripts_of(call.suggestion) != self._offered:
-                self._suggestions.refresh()
-            else:
-                self._heard.refresh()
+        if _scripts_of(call.suggestion) != self._offered:
+            self._suggestions.refresh()
+        elif call.suggestion != self._suggested:
+            self._heard.refresh()
 
     @ui.refreshable_method
     def _body(self) -> None:
